@@ -1,0 +1,195 @@
+"""What the rest of AgentTower knows of a bench: a container (or this machine) with a tmux.
+
+Every call takes a ``deadline`` (``time.monotonic()`` seconds) and raises, beside what it says
+itself, :class:`~agenttower.errors.BenchTimeout` and :class:`~agenttower.errors.BenchConnectionLost`
+(outcome unknown), :class:`~agenttower.errors.ContainerInactive`,
+:class:`~agenttower.errors.DockerUnavailable` and :class:`~agenttower.errors.TmuxUnavailable`
+(nothing was done).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Deadline = float
+"""A point of ``time.monotonic()``, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount of a container, as the engine's inspect gives it."""
+
+    source: str
+    target: str
+    type: str
+    mode: str
+    rw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BenchInfo:
+    """A bench as a provider sees it now. ``bench_id`` is 64 lower-case hex, also for ``local``."""
+
+    bench_id: str
+    name: str
+    provider: Literal["docker", "local"]
+    image: str
+    status: str
+    """The engine's word: ``running``, ``paused``, ``exited`` …"""
+    started_at: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mounts: Sequence[Mount] = ()
+    user: str | None = None
+    """``Config.User`` of the container, as configured (may be ``name:group`` or ``uid``)."""
+    working_dir: str | None = None
+    env_names: Sequence[str] = ()
+    """Which of USER, HOME, WORKDIR, TMUX the container sets; never their values."""
+    has_init: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFailure:
+    """One container that a scan found and could not inspect."""
+
+    bench_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BenchScan:
+    """What a provider's scan found: benches in scope, failures among them, and how many others."""
+
+    benches: Sequence[BenchInfo]
+    failures: Sequence[ScanFailure] = ()
+    ignored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BenchEvent:
+    """The engine told us of a change: ``start``, ``die``, ``pause``, ``unpause``, ``destroy``,
+    ``rename``; or ``connected`` when the stream (re)opened and a scan is due."""
+
+    kind: str
+    bench_id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaneSpec:
+    """A pane to be made, complete before its process starts (managed.md section 7).
+
+    ``token`` (32 lower-case hex) is the pane's identity in tmux and decides "exists already".
+    ``siblings`` are the tokens of the layout's other panes, in order: a living one is split, else
+    the session is made. ``owner`` (hex) marks the session as this layout's. ``argv`` empty means
+    the bench user's own shell. ``log_path`` is the path inside the bench, ``None`` for no log.
+    """
+
+    token: str
+    owner: str
+    session: str
+    title: str
+    argv: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str | None = None
+    log_path: str | None = None
+    siblings: Sequence[str] = ()
+    layout: str = "tiled"
+
+
+@dataclass(frozen=True, slots=True)
+class PaneExit:
+    """How the program in a pane ended. ``code`` is 128+n for signal n; ``elapsed_ms`` its life."""
+
+    code: int
+    elapsed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaneView:
+    """A pane of ours as tmux shows it at this moment."""
+
+    token: str
+    pane_id: str
+    """tmux's ``%N``."""
+    pane_pid: int
+    socket_path: str
+    server_id: str
+    session_name: str
+    window_index: int
+    pane_index: int
+    title: str
+    piped: bool
+    dead: bool
+    exit: PaneExit | None = None
+    """Set once the program has ended, however it ended."""
+    current_command: str = ""
+    current_path: str = ""
+
+
+class Bench(Protocol):
+    """A running bench. Safe for use by several threads."""
+
+    @property
+    def info(self) -> BenchInfo: ...
+
+    def session_names(self, deadline: Deadline) -> Collection[str]:
+        """Every session of the bench user's tmux server, ours for control left out."""
+
+    def create_pane(self, spec: PaneSpec, deadline: Deadline) -> PaneView:
+        """Make the pane, or adopt the one that has its token already; repeating makes no second.
+
+        :raises SessionNameConflict: the session exists and belongs to somebody else.
+        :raises TmuxCommandFailed: tmux refused, e.g. no space for another pane.
+        """
+
+    def find_panes(self, tokens: Collection[str] | None, deadline: Deadline) -> dict[str, PaneView]:
+        """The panes of ours that exist, by token; ``None`` for all of them."""
+
+    def set_title(self, token: str, title: str, deadline: Deadline) -> bool:
+        """Give the pane its title; ``False`` where no pane has the token."""
+
+    def ensure_pipe(self, token: str, log_path: str, deadline: Deadline) -> bool:
+        """Pipe the pane into ``log_path`` unless it is piped; ``False`` where it is gone."""
+
+    def kill_pane(self, token: str, deadline: Deadline) -> bool:
+        """Kill the pane and what runs in it; ``False`` where it was gone already."""
+
+    def capture_tail(self, token: str, lines: int, deadline: Deadline) -> str:
+        """The last lines of the pane's screen and history as text; empty where it is gone."""
+
+    def bench_uid(self, deadline: Deadline) -> int:
+        """The numeric uid of the bench user, who owns the tmux server and writes the logs."""
+
+    def close(self) -> None:
+        """Close the channel. What runs in the bench goes on."""
+
+
+class BenchProvider(Protocol):
+    """A source of benches: ``docker`` or ``local``."""
+
+    @property
+    def name(self) -> str: ...
+
+    def scan(self, name_contains: Sequence[str]) -> BenchScan:
+        """Find the benches that run and are in scope.
+
+        :raises DockerUnavailable: or one of its subclasses, when the engine cannot be asked.
+        """
+
+    def inspect(self, bench_id: str) -> BenchInfo:
+        """The bench as it is now, in scope or not, running or not.
+
+        :raises ContainerNotFound: the engine does not know it.
+        """
+
+    def open(self, bench_id: str) -> Bench:
+        """A handle on a running bench; the channel itself opens at the first call."""
+
+    def events(self, stop: Callable[[], bool]) -> Iterator[BenchEvent]:
+        """Follow the engine until ``stop()``; reconnects by itself with backoff."""
+
+    def close(self) -> None:
+        """Close connections and end a running :meth:`events`."""

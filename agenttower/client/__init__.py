@@ -1,0 +1,1 @@
+"""What a command line needs to talk to the socket. Standard library only."""

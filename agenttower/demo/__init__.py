@@ -1,0 +1,1 @@
+"""A private Docker engine and a bench image, for the demo and for the tests."""

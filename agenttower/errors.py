@@ -1,0 +1,308 @@
+"""One tree of errors with stable codes.
+
+``code`` is what clients branch on (managed.md section 4 and the legacy catalogues); ``details`` is
+what goes beside it on the wire; the message is for people and ends with what to do next. Errors
+that a step may meet also carry ``error_class``, the token the retry policy decides by (FR-013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class AgentTowerError(Exception):
+    """Base of everything AgentTower raises on purpose.
+
+    :param message: what happened, to which object, and what to do next.
+    :param details: the ``details`` object of the wire envelope.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    error_class: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, object] = details
+
+
+# --- asking ------------------------------------------------------------------------------------
+
+
+class BadRequest(AgentTowerError):
+    """The envelope or a legacy parameter has the wrong shape."""
+
+    code = "bad_request"
+
+
+class ValidationFailed(AgentTowerError):
+    """A parameter was refused before any effect; names the field and the reason."""
+
+    code = "validation_failed"
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}", field=field, reason=reason)
+
+
+class ValueOutOfSet(AgentTowerError):
+    """A token is not in its closed set, or an id is malformed (legacy surfaces)."""
+
+    code = "value_out_of_set"
+
+
+class UnknownFilter(AgentTowerError):
+    """``list_agents`` was given a filter it does not know."""
+
+    code = "unknown_filter"
+
+
+class SchemaVersionNewer(AgentTowerError):
+    """The daemon's schema is newer than the one the client was built for."""
+
+    code = "schema_version_newer"
+
+
+class HostOnly(AgentTowerError):
+    """A bench client reached outside its own container, or could not be identified (R12)."""
+
+    code = "host_only"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this is only allowed from the host, or from inside the container it concerns; "
+            "run the command on the host"
+        )
+
+
+class NotImplementedYet(AgentTowerError):
+    """A reserved method (M8)."""
+
+    code = "not_implemented"
+
+
+# --- health ------------------------------------------------------------------------------------
+
+
+class WorkerUnavailable(AgentTowerError):
+    """No worker has been alive for 15 s, so nothing would run."""
+
+    code = "worker_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no worker process is alive, so the layout would never be built; "
+            "start one with 'agenttower worker' (or run both with 'agenttower up')"
+        )
+
+
+class ConfigInvalid(AgentTowerError):
+    """``config.toml`` does not fit its schema."""
+
+    code = "config_invalid"
+
+
+class StateRefused(AgentTowerError):
+    """The state directory, a file in it, or the database cannot be used as it is."""
+
+    code = "state_refused"
+
+
+class AlreadyRunning(AgentTowerError):
+    """Another process holds the single-instance lock."""
+
+    code = "already_running"
+
+
+# --- containers and tmux -----------------------------------------------------------------------
+
+
+class BenchError(AgentTowerError):
+    """Something about a bench went wrong. The outcome of the call is known: nothing was done."""
+
+    code = "tmux_unavailable"
+    error_class = "tmux_error"
+
+
+class ContainerNotFound(BenchError):
+    """No container of that id or name is known."""
+
+    code = "container_not_found"
+    error_class = "container_not_found"
+
+    def __init__(self, container_id: str) -> None:
+        super().__init__(
+            f"no bench container {container_id!r} is known; "
+            "see 'agenttower container list', or run 'agenttower scan'",
+            container_id=container_id,
+        )
+
+
+class ContainerInactive(BenchError):
+    """The container is known but not running (stopped, paused or removed)."""
+
+    code = "container_inactive"
+    error_class = "container_inactive"
+
+
+class DockerUnavailable(BenchError):
+    """The engine cannot be reached. Transient: an exec connection failure (FR-013)."""
+
+    code = "docker_unavailable"
+    error_class = "exec_connection"
+
+
+class DockerPermissionDenied(DockerUnavailable):
+    """The engine's socket refused us."""
+
+    code = "docker_permission_denied"
+
+
+class DockerTimeout(DockerUnavailable):
+    """The engine did not answer in time."""
+
+    code = "docker_timeout"
+    error_class = "exec_timeout"
+
+
+class DockerFailed(DockerUnavailable):
+    """The engine answered with an error that has no better class."""
+
+    code = "docker_failed"
+    error_class = "docker_error"
+
+
+class TmuxUnavailable(BenchError):
+    """tmux is missing in the bench, too old, or refuses to start."""
+
+    code = "tmux_unavailable"
+    error_class = "tmux_unavailable"
+
+
+class TmuxCommandFailed(BenchError):
+    """tmux answered ``%error``; its words are in the message."""
+
+    error_class = "tmux_error"
+
+
+class BenchTimeout(BenchError):
+    """A call passed its deadline. The outcome is UNKNOWN: it may still take effect later."""
+
+    error_class = "tmux_timeout"
+
+
+class BenchConnectionLost(BenchError):
+    """The channel broke while a call was under way. The outcome is UNKNOWN."""
+
+    error_class = "exec_connection"
+
+
+class SessionNameConflict(BenchError):
+    """A tmux session of that name exists already and is not this layout's (FR-016)."""
+
+    code = "managed_session_name_conflict"
+    error_class = "session_name_conflict"
+
+    def __init__(self, container_id: str, tmux_session_name: str) -> None:
+        super().__init__(
+            f"a tmux session named {tmux_session_name!r} already exists in container "
+            f"{container_id[:12]}; choose another name with --session",
+            container_id=container_id,
+            tmux_session_name=tmux_session_name,
+        )
+
+
+class LogNotVisible(BenchError):
+    """A pane's log cannot be reached from both sides, or no longer belongs to the pane."""
+
+    code = "log_path_not_host_visible"
+    error_class = "log_not_visible"
+
+
+class LogTimeout(BenchError):
+    """The log file did not appear in time (FR-013: time-out of the log subsystem)."""
+
+    code = "log_path_not_host_visible"
+    error_class = "log_timeout"
+
+
+# --- managed sessions --------------------------------------------------------------------------
+
+
+class TemplateNotFound(AgentTowerError):
+    code = "managed_template_not_found"
+
+    def __init__(self, template_name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"no template {template_name!r}; known: {', '.join(known) or 'none'} "
+            "(see 'agenttower template list')",
+            template_name=template_name,
+            known_templates=list(known),
+        )
+
+
+class LaunchCommandNotFound(AgentTowerError):
+    code = "managed_launch_command_not_found"
+
+    def __init__(self, profile_name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"no launch profile {profile_name!r}; known: {', '.join(known) or 'none'} "
+            "(see 'agenttower profile list')",
+            profile_name=profile_name,
+            known_profiles=list(known),
+        )
+
+
+class LayoutNotFound(AgentTowerError):
+    code = "managed_layout_not_found"
+
+    def __init__(self, layout_id: str) -> None:
+        super().__init__(
+            f"no layout {layout_id!r}; see 'agenttower layout list'", layout_id=layout_id
+        )
+
+
+class PaneNotFound(AgentTowerError):
+    code = "managed_pane_not_found"
+
+    def __init__(self, pane_id: str) -> None:
+        super().__init__(
+            f"no managed pane {pane_id!r}; see 'agenttower pane list'", pane_id=pane_id
+        )
+
+
+class PaneLabelConflict(AgentTowerError):
+    code = "managed_pane_label_conflict"
+
+    def __init__(self, container_id: str, label: str, holder: str) -> None:
+        super().__init__(
+            f"label {label!r} is in use in container {container_id[:12]} by layout {holder}; "
+            "put a prefix before every label with --label-prefix (label_prefix)",
+            container_id=container_id,
+            label=label,
+        )
+
+
+class PaneIllegalTransition(AgentTowerError):
+    code = "managed_pane_illegal_transition"
+
+    def __init__(self, pane_id: str, current_state: str, requested_action: str) -> None:
+        super().__init__(
+            f"pane {pane_id} is {current_state}, so it cannot be used for {requested_action}; "
+            f"see 'agenttower pane show {pane_id}'",
+            pane_id=pane_id,
+            current_state=current_state,
+            requested_action=requested_action,
+        )
+
+
+class LayoutCapacityExceeded(AgentTowerError):
+    code = "managed_layout_capacity_exceeded"
+
+    def __init__(self, current_count: int, limit: int) -> None:
+        super().__init__(
+            f"{current_count} layouts exist and the limit is {limit}; remove one first "
+            "(see 'agenttower layout list')",
+            current_count=current_count,
+            limit=limit,
+        )

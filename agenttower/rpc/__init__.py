@@ -1,0 +1,1 @@
+"""The front end: transport, peer identity, envelopes, schemas and method tables."""

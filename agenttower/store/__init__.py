@@ -1,0 +1,1 @@
+"""Peewee models, connection, migrations and named queries; dataclasses come out."""

@@ -1,0 +1,1 @@
+"""The worker process: Huey on our database, named tasks, sweeps and pumps."""
