@@ -91,8 +91,8 @@ class WorkerUnavailable(AgentTowerError):
 
     def __init__(self) -> None:
         super().__init__(
-            "no worker process is alive, so the layout would never be built; "
-            "start one with 'agenttower worker' (or run both with 'agenttower up')"
+            "no worker process has been alive for 15 s, so nothing would be done; start one with "
+            "'agenttower worker' (or both with 'agenttower up'), or restart one that hangs"
         )
 
 
@@ -112,6 +112,12 @@ class AlreadyRunning(AgentTowerError):
     """Another process holds the single-instance lock."""
 
     code = "already_running"
+
+
+class ServiceRefused(AgentTowerError):
+    """systemd, or a file of it, does not allow what was asked of ``agenttower service``."""
+
+    code = "service_refused"
 
 
 # --- containers and tmux -----------------------------------------------------------------------
@@ -145,6 +151,12 @@ class ContainerInactive(BenchError):
     error_class = "container_inactive"
 
 
+class ContainerPaused(ContainerInactive):
+    """It is paused: what runs in it waits, and so does every exec. Transient, as a time-out is."""
+
+    error_class = "exec_timeout"
+
+
 class DockerUnavailable(BenchError):
     """The engine cannot be reached. Transient: an exec connection failure (FR-013)."""
 
@@ -170,6 +182,12 @@ class DockerFailed(DockerUnavailable):
 
     code = "docker_failed"
     error_class = "docker_error"
+
+
+class DockerMalformed(DockerFailed):
+    """The engine's answer cannot be read."""
+
+    code = "docker_malformed"
 
 
 class TmuxUnavailable(BenchError):
@@ -305,4 +323,73 @@ class LayoutCapacityExceeded(AgentTowerError):
             "(see 'agenttower layout list')",
             current_count=current_count,
             limit=limit,
+        )
+
+
+class PaneProtectedAdopted(AgentTowerError):
+    code = "managed_pane_protected_adopted"
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(
+            f"agent {agent_id} was adopted, not made by AgentTower, and is never destroyed by it; "
+            "end its pane yourself if you want it gone",
+            agent_id=agent_id,
+            is_adopted=True,
+        )
+
+
+class IllegalRecreateSource(AgentTowerError):
+    code = "managed_pane_illegal_recreate_source"
+
+    def __init__(self, predecessor_pane_id: str, current_state: str) -> None:
+        super().__init__(
+            f"pane {predecessor_pane_id} is {current_state}; only removed and failed panes can be "
+            f"recreated: first run 'agenttower pane remove {predecessor_pane_id}'",
+            predecessor_pane_id=predecessor_pane_id,
+            current_state=current_state,
+        )
+
+
+class RecreateChainTooDeep(AgentTowerError):
+    code = "managed_pane_recreate_chain_too_deep"
+
+    def __init__(self, predecessor_pane_id: str, depth: int, limit: int) -> None:
+        super().__init__(
+            f"pane {predecessor_pane_id} stands at depth {depth} of its chain, and a chain ends at "
+            f"{limit}; find out why it keeps failing, then create a new layout",
+            predecessor_pane_id=predecessor_pane_id,
+            predecessor_chain_depth=depth,
+            limit=limit,
+        )
+
+
+class ConcurrentRecreate(AgentTowerError):
+    code = "managed_pane_concurrent_recreate"
+
+    def __init__(self, predecessor_pane_id: str, successor: str) -> None:
+        super().__init__(
+            f"pane {predecessor_pane_id} has a successor already; "
+            f"see 'agenttower pane show {successor}'",
+            predecessor_pane_id=predecessor_pane_id,
+            in_flight_successor_pane_id=successor,
+        )
+
+
+class RemovalFailed(AgentTowerError):
+    """A removal that was tried and did not succeed; it may be asked for again."""
+
+    def __init__(self, label: str, pane_id: str, reason: str) -> None:
+        super().__init__(
+            f"pane {label} ({pane_id}) could not be removed: {reason}; "
+            "it stays as it is, and 'agenttower pane remove' tries again"
+        )
+
+
+class RemovalUnderWay(AgentTowerError):
+    """A removal takes longer than a request may wait; it goes on by itself."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the removal is accepted and still under way; it goes on by itself: "
+            "ask again to wait for it, or see 'agenttower pane list'"
         )

@@ -16,7 +16,7 @@ BENCH_SOCKET = Path("/run/agenttower/agenttowerd.sock")
 SOCKET_VARIABLE = "AGENTTOWER_SOCKET"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the bench client runs on Python 3.9 too
 class Paths:
     """The three base directories and every file AgentTower makes in them."""
 
@@ -56,6 +56,11 @@ class Paths:
         return self.state_dir / "bells"
 
     @property
+    def bench_locks_dir(self) -> Path:
+        """Locks that keep a bench's tmux quiet while a client is opened (bench/opening_lock.py)."""
+        return self.state_dir / "bench-locks"
+
+    @property
     def socket(self) -> Path:
         return self.state_dir / "agenttowerd.sock"
 
@@ -70,6 +75,16 @@ class Paths:
     @property
     def worker_lock_file(self) -> Path:
         return self.state_dir / "worker.lock"
+
+    @property
+    def local_tmux_socket(self) -> Path:
+        """tmux of the local bench."""
+        return self.state_dir / "local-tmux.sock"
+
+    @property
+    def backups_dir(self) -> Path:
+        """Where backups of the database go unless somebody says otherwise."""
+        return self.state_dir / "backups"
 
 
 def default_paths(environ: Mapping[str, str] = os.environ) -> Paths:

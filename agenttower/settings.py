@@ -17,14 +17,14 @@ import msgspec
 from agenttower.errors import ConfigInvalid
 from agenttower.paths import Paths, default_paths
 
-Fragment = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+FRAGMENT_LENGTH = 128
 ENVIRONMENT_PREFIX = "AGENTTOWER_"
 
 
 class ContainerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which containers are benches: any fragment occurs in the name, case ignored."""
 
-    name_contains: Annotated[tuple[Fragment, ...], msgspec.Meta(min_length=1, max_length=32)] = (
+    name_contains: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=32)] = (
         "bench",
     )
     scan_interval_seconds: Annotated[int, msgspec.Meta(gt=0)] = 5
@@ -32,8 +32,10 @@ class ContainerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         trimmed = tuple(fragment.strip() for fragment in self.name_contains)
-        if not all(trimmed):
-            raise ValueError("name_contains has an empty entry")
+        if not all(1 <= len(fragment) <= FRAGMENT_LENGTH for fragment in trimmed):
+            raise ValueError(
+                f"every entry of name_contains needs 1 to {FRAGMENT_LENGTH} characters"
+            )
         msgspec.structs.force_setattr(self, "name_contains", trimmed)
 
 
@@ -41,13 +43,16 @@ class LocalBench(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The bench without a container: this machine's tmux on a private socket."""
 
     enabled: bool = False
+    start_tmux: bool = True
+    """Whether its tmux server is started when it is missing; off where a unit of its own does so,
+    because a server that the worker started would end with the worker's unit."""
 
 
 class WorkerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many steps run at once, in all and in one container."""
 
-    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
-    per_container: Annotated[int, msgspec.Meta(ge=1, le=64)] = 3
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 12
+    per_container: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,12 +94,22 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
                 continue
             section = data.setdefault(table, {})
             if isinstance(section, dict):
-                section[key] = value.split(",") if key == "name_contains" else value
+                section[key] = _from_environment(rules, key, value)
     try:
-        # strict=False turns the environment's strings into numbers and booleans.
-        return msgspec.convert(data, Config, strict=False)
+        return msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
         raise ConfigInvalid(f"{path}: {error}; mend the file, or move it away") from error
+
+
+def _from_environment(rules: type[msgspec.Struct], key: str, text: str) -> object:
+    """A twin's text as the type that its key has; text that is none is left for the check."""
+    if key == "name_contains":
+        return text.split(",")
+    wanted = next(field.type for field in msgspec.structs.fields(rules) if field.name == key)
+    try:
+        return msgspec.convert(text, wanted, strict=False)
+    except msgspec.ValidationError:
+        return text
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:

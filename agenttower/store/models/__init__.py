@@ -1,0 +1,51 @@
+"""The tables. The database guards what must never be wrong: states, labels, tmux targets, keys.
+
+Times are unix microseconds, documents are JSON text. What leaves ``agenttower.store`` are frozen
+dataclasses.
+"""
+
+from __future__ import annotations
+
+from agenttower.store.models.base import Table, database
+from agenttower.store.models.benches import Agent, Container, ContainerScan, LogAttachment
+from agenttower.store.models.engine import Operation, RelayPosition, Step, Worker
+from agenttower.store.models.managed import Event, ManagedLayout, ManagedPane
+from agenttower.store.models.queue import QueueCounter, QueueMessage, QueueSchedule, QueueValue
+
+TABLES: tuple[type[Table], ...] = (
+    Container,
+    ContainerScan,
+    Agent,
+    LogAttachment,
+    ManagedLayout,
+    ManagedPane,
+    Operation,
+    Step,
+    Event,
+    RelayPosition,
+    Worker,
+    QueueMessage,
+    QueueSchedule,
+    QueueValue,
+    QueueCounter,
+)
+
+__all__ = [
+    "TABLES",
+    "Agent",
+    "Container",
+    "ContainerScan",
+    "Event",
+    "LogAttachment",
+    "ManagedLayout",
+    "ManagedPane",
+    "Operation",
+    "QueueCounter",
+    "QueueMessage",
+    "QueueSchedule",
+    "QueueValue",
+    "RelayPosition",
+    "Step",
+    "Worker",
+    "database",
+]

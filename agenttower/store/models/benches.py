@@ -1,0 +1,107 @@
+"""Benches, the agents in them, and their logs."""
+
+from __future__ import annotations
+
+from peewee import SQL, BigIntegerField, BooleanField, Check, IntegerField, TextField
+
+from agenttower.store.models.base import Table, reference
+
+
+class Container(Table):
+    """A bench that a scan has seen. Rows are never deleted."""
+
+    id = TextField(primary_key=True)
+    name = TextField(index=True)
+    provider = TextField(constraints=[Check("provider IN ('docker', 'local')")])
+    image = TextField()
+    status = TextField()
+    started_at = TextField()
+    labels = TextField()
+    mounts = TextField()
+    env_names = TextField()
+    config_user = TextField(null=True)
+    working_dir = TextField(null=True)
+    has_init = BooleanField()
+    active = BooleanField()
+    first_seen_at = BigIntegerField()
+    last_scanned_at = BigIntegerField()
+
+
+class ContainerScan(Table):
+    """One run of container discovery, failed ones included."""
+
+    scan_id = TextField(primary_key=True)
+    started_at = BigIntegerField()
+    completed_at = BigIntegerField()
+    status = TextField(constraints=[Check("status IN ('ok', 'degraded', 'failed')")])
+    matched_count = IntegerField()
+    inactive_reconciled_count = IntegerField()
+    ignored_count = IntegerField()
+    error_code = TextField(null=True)
+    error_message = TextField(null=True)
+    error_details = TextField()
+
+
+class Agent(Table):
+    """An agent bound to a pane; one active agent a pane. Rows are never deleted."""
+
+    agent_id = TextField(primary_key=True)
+    container_id = TextField()
+    tmux_socket_path = TextField()
+    tmux_session_name = TextField()
+    tmux_window_index = IntegerField()
+    tmux_pane_index = IntegerField()
+    tmux_pane_id = TextField()
+    pane_pid = IntegerField(null=True)
+    cwd = TextField(null=True)
+    role = TextField(
+        constraints=[
+            Check("role IN ('master', 'slave', 'swarm', 'test-runner', 'shell', 'unknown')")
+        ]
+    )
+    capability = TextField()
+    label = TextField()
+    project_path = TextField()
+    parent_agent_id = TextField(null=True)
+    origin = TextField(constraints=[Check("origin IN ('managed', 'adopted')")])
+    created_at = BigIntegerField()
+    last_registered_at = BigIntegerField()
+    last_seen_at = BigIntegerField(null=True)
+    active = BooleanField()
+
+
+Agent.add_index(
+    Agent.index(
+        Agent.container_id,
+        Agent.tmux_socket_path,
+        Agent.tmux_session_name,
+        Agent.tmux_window_index,
+        Agent.tmux_pane_index,
+        Agent.tmux_pane_id,
+        name="agent_active_pane",
+        unique=True,
+    ).where(SQL("active"))
+)
+
+
+class LogAttachment(Table):
+    """Where an agent's output is captured."""
+
+    attachment_id = TextField(primary_key=True)
+    agent_id = reference(Agent)
+    log_path = TextField()
+    status = TextField(
+        constraints=[Check("status IN ('active', 'stale', 'detached', 'superseded')")]
+    )
+    source = TextField(constraints=[Check("source IN ('explicit', 'register_self', 'managed')")])
+    attached_at = BigIntegerField()
+    last_status_at = BigIntegerField()
+    superseded_at = BigIntegerField(null=True)
+    superseded_by = TextField(null=True)
+
+
+LogAttachment.add_index(
+    LogAttachment.index(
+        LogAttachment.log_path, name="log_attachment_active_path", unique=True
+    ).where(SQL("status = 'active'"))
+)
