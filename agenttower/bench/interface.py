@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 Deadline = float
@@ -97,6 +98,8 @@ class PaneSpec:
     log_path: str | None = None
     siblings: Sequence[str] = ()
     layout: str = "tiled"
+    """One of tmux's layouts: tiled, even-horizontal, even-vertical, main-horizontal,
+    main-vertical. Another name is refused (``ValidationFailed``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +126,22 @@ class PaneView:
     title: str
     piped: bool
     dead: bool
+    """The pane's process was killed from outside: a placeholder stands in the pane. A program that
+    just ended leaves ``dead`` false and sets ``exit``."""
     exit: PaneExit | None = None
     """Set once the program has ended, however it ended."""
     current_command: str = ""
     current_path: str = ""
+
+
+class ExitWatcher(Protocol):
+    """Waits for tmux to tell that a program ended or a pane went."""
+
+    def wait(self, deadline: Deadline) -> bool:
+        """``True`` when something has ended, ``False`` at the deadline: call again to wait on."""
+
+    def close(self) -> None:
+        """End a wait that is under way in another thread."""
 
 
 class Bench(Protocol):
@@ -137,6 +152,9 @@ class Bench(Protocol):
 
     def session_names(self, deadline: Deadline) -> Collection[str]:
         """Every session of the bench user's tmux server, ours for control left out."""
+
+    def owns_session(self, owner: str, deadline: Deadline) -> bool:
+        """Whether a session carries the mark of this layout, whatever it is called now."""
 
     def create_pane(self, spec: PaneSpec, deadline: Deadline) -> PaneView:
         """Make the pane, or adopt the one that has its token already; repeating makes no second.
@@ -152,13 +170,23 @@ class Bench(Protocol):
         """Give the pane its title; ``False`` where no pane has the token."""
 
     def ensure_pipe(self, token: str, log_path: str, deadline: Deadline) -> bool:
-        """Pipe the pane into ``log_path`` unless it is piped; ``False`` where it is gone."""
+        """Pipe the pane into ``log_path`` unless it is piped; ``False`` where it is gone.
+
+        :raises LogNotVisible: the pipe ends at once, and the message says why.
+        """
 
     def kill_pane(self, token: str, deadline: Deadline) -> bool:
         """Kill the pane and what runs in it; ``False`` where it was gone already."""
 
+    def kill_leftovers(self, tokens: Collection[str], deadline: Deadline) -> int:
+        """Kill every pane that was made for one of these tokens, also one that was never marked;
+        returns how many. For panes whose rows are failed or removed."""
+
     def capture_tail(self, token: str, lines: int, deadline: Deadline) -> str:
         """The last lines of the pane's screen and history as text; empty where it is gone."""
+
+    def watch_exits(self) -> ExitWatcher:
+        """A waiter for "something in a pane ended"; the caller closes it."""
 
     def bench_uid(self, deadline: Deadline) -> int:
         """The numeric uid of the bench user, who owns the tmux server and writes the logs."""
@@ -185,8 +213,19 @@ class BenchProvider(Protocol):
         :raises ContainerNotFound: the engine does not know it.
         """
 
-    def open(self, bench_id: str) -> Bench:
-        """A handle on a running bench; the channel itself opens at the first call."""
+    def open(
+        self,
+        bench_id: str,
+        role: str = "worker",
+        instance: str = "",
+        lock_dir: Path | None = None,
+    ) -> Bench:
+        """A handle on a running bench; the channel itself opens at the first call.
+
+        ``role`` and ``instance`` name the process that holds it; a later handle of the same two
+        on the same bench ends the channel of the earlier one. ``lock_dir`` is shared by all who may
+        have a handle on the bench at the same time (:mod:`agenttower.bench.opening_lock`).
+        """
 
     def events(self, stop: Callable[[], bool]) -> Iterator[BenchEvent]:
         """Follow the engine until ``stop()``; reconnects by itself with backoff."""
