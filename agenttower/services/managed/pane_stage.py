@@ -1,0 +1,136 @@
+"""What the stages of a pane's life have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agenttower.bench import logfiles
+from agenttower.bench.interface import Bench, Deadline, PaneExit, PaneView
+from agenttower.bench.registry import Benches
+from agenttower.clock import Clock
+from agenttower.domain.redaction import redact_text
+from agenttower.domain.states import Stage, State
+from agenttower.errors import BenchError, ContainerInactive, ContainerNotFound
+from agenttower.services.managed import transitions
+from agenttower.store import layouts
+from agenttower.store.database import Store, Transaction
+from agenttower.store.layouts import PaneRecord
+from agenttower.store.ledger import ClaimedStep
+
+LAST_WORDS_LINES = 5
+
+
+class PaneVanished(BenchError):
+    """The pane is gone from tmux although nobody removed it."""
+
+    error_class = "pane_vanished"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every stage works with."""
+
+    store: Store
+    benches: Benches
+    clock: Clock
+    wake_readers: Callable[[], None]
+    """Called after a commit that readers may be waiting for."""
+    on_program_end: Callable[[Transaction, str], None] = lambda transaction, pane_id: None
+    """Called in the transaction in which a pane becomes degraded because its program ended."""
+
+
+class PaneStage:
+    """What the stages have in common: looking up the pane, and telling readers."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._store = parts.store
+
+    def _pane(self, step: ClaimedStep) -> PaneRecord:
+        pane = layouts.pane(step.subject_id)
+        if pane is None:
+            raise LookupError(f"step {step.step_id} is about a pane that has no row")
+        return pane
+
+    def _bench(self, pane: PaneRecord) -> Bench:
+        return self._parts.benches.get(pane.container_id)
+
+    @contextmanager
+    def _living(self, pane: PaneRecord) -> Iterator[Bench]:
+        """The bench of a pane that was made; a container that has ended took the pane with it.
+
+        :raises PaneVanished: the container does not run any more. A paused one still has its panes.
+        """
+        try:
+            yield self._bench(pane)
+        except (ContainerInactive, ContainerNotFound) as error:
+            if self._is_paused(pane):
+                raise
+            raise PaneVanished(f"the pane ended with its container: {error.message}") from error
+
+    def _is_paused(self, pane: PaneRecord) -> bool:
+        try:
+            return self._parts.benches.inspect(pane.container_id).status == "paused"
+        except ContainerNotFound:
+            return False
+
+    def _tell(self, transaction: Transaction) -> None:
+        transaction.afterwards("readers", self._parts.wake_readers)
+
+    def overtaken(self, step: ClaimedStep, result: Any) -> None:
+        """Nothing to undo: the effect is where every other attempt would find and adopt it."""
+
+    def _fail(self, pane: PaneRecord, stage: Stage, reason: str) -> None:
+        transitions.change_state(
+            self._store,
+            pane,
+            State.FAILED,
+            now=self._parts.clock(),
+            stage=stage,
+            reason=reason,
+            launch=without_secrets(pane),
+        )
+
+
+def prepare_log(bench: Bench, pane: PaneRecord, deadline: Deadline) -> str:
+    """Make the log on the host; returns its path in the bench.
+
+    :raises LogNotVisible: the bench cannot write there; the message says what to change.
+    """
+    path = Path(pane.log_path)
+    seen_in_bench = logfiles.bench_path(bench.info, path)
+    logfiles.prepare_log(bench.info, path, bench.bench_uid(deadline))
+    return seen_in_bench
+
+
+def find_twice(bench: Bench, pane: PaneRecord, deadline: Deadline) -> PaneView:
+    """Two observations before a pane is called gone (design.md section 7)."""
+    for _ in range(2):
+        view = bench.find_panes([pane.tmux_token], deadline).get(pane.tmux_token)
+        if view is not None:
+            return view
+    raise PaneVanished(
+        f"pane {pane.label} vanished from tmux before it was ready; "
+        "was it killed, or did the tmux server end?"
+    )
+
+
+def read_last_words(bench: Bench, pane: PaneRecord, deadline: Deadline) -> str:
+    """What a program that has ended said last."""
+    return redact_text(bench.capture_tail(pane.tmux_token, LAST_WORDS_LINES, deadline)).strip()
+
+
+def last_words(ended: PaneExit, words: str) -> str:
+    """Why a pane is degraded, for people."""
+    what = f"the launch command exited with code {ended.code} after {ended.elapsed_ms} ms"
+    return f"{what}; its last words: {words}" if words else f"{what}, without a word"
+
+
+def without_secrets(pane: PaneRecord) -> str:
+    """The pane's launch document once the values of its variables have served."""
+    return json.dumps(json.loads(pane.launch) | {"env": {}})
