@@ -1,0 +1,151 @@
+"""One request, one answer. Standard library only, Python 3.9 and newer: it also runs in benches."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import stat
+import struct
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agenttower.client.errors import DaemonUnreachable, RpcError
+
+RESPONSE_LIMIT = 8 * 1024 * 1024
+"""Bytes of an answer that are read at most."""
+
+DEFAULT_TIMEOUT_S = 30.0
+_CHUNK = 65536
+_START_IT = "start it with 'agenttower up' (or 'agenttower serve' and 'agenttower worker')"
+
+
+def call(
+    socket_path: str | os.PathLike[str],
+    method: str,
+    params: Mapping[str, Any] | None = None,
+    timeout: float = DEFAULT_TIMEOUT_S,
+) -> dict[str, Any]:
+    """Ask the daemon one thing.
+
+    :param socket_path: of any length; see :func:`agenttower.client.resolve_socket`.
+    :param timeout: seconds for the whole exchange.
+    :returns: the ``result`` of the answer.
+    :raises RpcError: the daemon refused.
+    :raises DaemonUnreachable: no daemon, no answer in time, or no sensible one.
+    """
+    path = Path(socket_path)
+    request = json.dumps({"method": method, "params": dict(params or {})}).encode() + b"\n"
+    deadline = time.monotonic() + timeout
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        _connect(connection, path, deadline)
+        line = _exchange(connection, request, path, deadline)
+    return _result(line, path)
+
+
+def _connect(connection: socket.socket, path: Path, deadline: float) -> None:
+    try:
+        target = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError as error:
+        raise _unreachable(path, error) from error
+    try:
+        if not stat.S_ISSOCK(os.fstat(target).st_mode):
+            raise DaemonUnreachable(
+                f"{path} is not a Unix socket; name the daemon's with AGENTTOWER_SOCKET",
+                "socket_not_unix",
+            )
+        # A full queue makes connect wait, and this is the only way to bound that wait.
+        _bound_connect(connection, deadline)
+        # An address holds 107 bytes; the descriptor's name always fits.
+        connection.connect(f"/proc/self/fd/{target}")
+    except OSError as error:
+        raise _unreachable(path, error) from error
+    finally:
+        os.close(target)
+
+
+def _bound_connect(connection: socket.socket, deadline: float) -> None:
+    left = max(0.001, deadline - time.monotonic())
+    timeval = struct.pack("ll", int(left), int(left % 1 * 1_000_000))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+
+
+def _exchange(connection: socket.socket, request: bytes, path: Path, deadline: float) -> bytes:
+    try:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        connection.sendall(request)
+    except socket.timeout as error:  # noqa: UP041 - not yet TimeoutError in 3.9
+        raise _no_answer(path) from error
+    except OSError:
+        pass  # a daemon that refuses a request early has written why
+    answer = bytearray()
+    while True:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        try:
+            chunk = connection.recv(_CHUNK)
+        except socket.timeout as error:  # noqa: UP041 - not yet TimeoutError in 3.9
+            raise _no_answer(path) from error
+        except OSError:
+            chunk = b""
+        answer += chunk
+        end = answer.find(b"\n", len(answer) - len(chunk))
+        if end >= 0:
+            return bytes(answer[:end])
+        if not chunk:
+            raise DaemonUnreachable(
+                f"the daemon at {path} closed the connection without an answer; "
+                "look at its log, and see 'agenttower status'",
+                "protocol_error",
+            )
+        if len(answer) > RESPONSE_LIMIT:
+            raise DaemonUnreachable(
+                f"the answer of the daemon at {path} is longer than {RESPONSE_LIMIT} bytes; "
+                "ask for less at a time",
+                "protocol_error",
+            )
+
+
+def _result(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        answer = json.loads(line)
+        if answer["ok"] is True:
+            return dict(answer["result"])
+        error = answer["error"]
+        refused = RpcError(str(error["code"]), str(error["message"]), error.get("details"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DaemonUnreachable(
+            f"what answers at {path} is no AgentTower daemon; check AGENTTOWER_SOCKET",
+            "protocol_error",
+        ) from error
+    raise refused
+
+
+def _no_answer(path: Path) -> DaemonUnreachable:
+    return DaemonUnreachable(
+        f"the daemon at {path} did not answer in time; the request may still take effect, "
+        "so look before you ask again",
+        "connect_timeout",
+    )
+
+
+def _unreachable(path: Path, error: OSError) -> DaemonUnreachable:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return DaemonUnreachable(f"no daemon: {path} does not exist; {_START_IT}", "socket_missing")
+    if error.errno == errno.ECONNREFUSED:
+        return DaemonUnreachable(
+            f"no daemon: nobody listens at {path}; {_START_IT}", "connection_refused"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return DaemonUnreachable(
+            f"{path} may not be used by uid {os.geteuid()}; run as the user who runs the daemon",
+            "permission_denied",
+        )
+    if error.errno in (errno.EAGAIN, errno.ETIMEDOUT):
+        return DaemonUnreachable(
+            f"the daemon at {path} is too busy to take a connection; try again in a moment",
+            "connect_timeout",
+        )
+    return DaemonUnreachable(f"{path} cannot be reached: {error.strerror}; {_START_IT}")

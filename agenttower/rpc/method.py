@@ -1,0 +1,67 @@
+"""What a method of the socket is: an entry in a table, and a call of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+from agenttower.services.caller import Caller
+
+P = TypeVar("P")
+Params = Mapping[str, object]
+Result = Mapping[str, object]
+
+DEFAULT_DEADLINE_S = 30.0
+
+
+class Gate(Enum):
+    """Who may call a method at all (R12). Rows are guarded by the services, one by one."""
+
+    OPEN = "whoever the socket admits; the caller is not even identified"
+    ANYONE = "whoever the socket admits; the answer may depend on who asks"
+    KNOWN = "the host and identified bench clients"
+    CONTAINER = "the host, and the bench client of the container that `container_id` names"
+    HOST = "the host"
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[P]):
+    """One run of a handler."""
+
+    params: P
+    caller: Caller
+    asked_at: float
+    """When the request was complete, ``time.monotonic()`` seconds."""
+    deadline: float
+    """When the client is answered without us, ``time.monotonic()`` seconds."""
+    final: bool = False
+    """There will be no other run: answer now, with :class:`Pending` no longer allowed."""
+    resumed: bool = False
+    """An earlier run of this request answered :class:`Pending`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """No answer yet: run the handler again after a change, and at the latest at the deadline.
+
+    While a request is pending it holds no thread.
+    """
+
+    until: float
+    """``time.monotonic()`` seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[P]):
+    """One entry of the method table."""
+
+    decode: Callable[[Params], P]
+    """Checks the shape of ``params``; raises the namespace's own error for a bad one."""
+    handler: Callable[[Call[P]], Result | Pending]
+    gate: Gate
+    deadline_s: float = DEFAULT_DEADLINE_S
+    """How long one run may take before the client is told that it did not finish."""
+    stops_server: bool = False
+    """The daemon stops once this method's answer has been sent."""

@@ -1,0 +1,23 @@
+"""The method table: name to :class:`~agenttower.rpc.method.Method`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agenttower.rpc.method import Method
+from agenttower.rpc.methods.legacy import legacy_methods
+from agenttower.rpc.methods.lifecycle import lifecycle_methods
+from agenttower.rpc.methods.managed import managed_methods
+from agenttower.rpc.services import Services
+
+MethodTable = Mapping[str, Method[Any]]
+
+
+def method_table(services: Services) -> MethodTable:
+    """Everything that the socket answers to."""
+    return {
+        **legacy_methods(services),
+        **managed_methods(services),
+        **lifecycle_methods(services),
+    }

@@ -1,0 +1,63 @@
+"""``managed.pane.remove|recreate|promote_from_adopted`` and ``managed.layout.remove`` (M6 to M9).
+
+A removal waits for its durable operation without holding a thread; the operation goes on whether or
+not anybody waits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agenttower.errors import NotImplementedYet, RemovalUnderWay
+from agenttower.rpc.method import Call, Gate, Method, Params, Pending, Result
+from agenttower.rpc.schemas import RecreatePane, RemoveLayout, RemovePane, strict
+from agenttower.rpc.services import Services
+
+REMOVAL_WAIT_S = 35.0
+
+
+def lifecycle_methods(services: Services) -> dict[str, Method[Any]]:
+    """What ends and renews panes, over one set of services."""
+
+    def remove_pane(call: Call[RemovePane]) -> Result | Pending:
+        pane_id = call.params.pane_id
+        if not call.resumed:
+            services.begin_pane_removal(call.caller, pane_id)
+        return _removed(services.pane_removal(pane_id), call)
+
+    def remove_layout(call: Call[RemoveLayout]) -> Result | Pending:
+        layout_id = call.params.layout_id
+        if not call.resumed:
+            services.begin_layout_removal(call.caller, layout_id)
+        return _removed(services.layout_removal(layout_id), call)
+
+    def recreate(call: Call[RecreatePane]) -> Result:
+        wanted = call.params
+        return services.recreate_pane(
+            call.caller,
+            predecessor_pane_id=wanted.predecessor_pane_id,
+            launch_command_override=wanted.launch_command_override,
+            idempotency_key=wanted.idempotency_key,
+        )
+
+    def promote(_call: Call[Params]) -> Result:
+        raise NotImplementedYet(
+            "adopted panes cannot be promoted to managed ones; create a layout instead",
+            reserved_since="FEAT-013",
+        )
+
+    return {
+        "managed.pane.remove": Method(strict(RemovePane), remove_pane, Gate.KNOWN),
+        "managed.pane.recreate": Method(strict(RecreatePane), recreate, Gate.KNOWN),
+        "managed.pane.promote_from_adopted": Method(lambda params: params, promote, Gate.OPEN),
+        "managed.layout.remove": Method(strict(RemoveLayout), remove_layout, Gate.KNOWN),
+    }
+
+
+def _removed(outcome: Result | None, call: Call[Any]) -> Result | Pending:
+    """The outcome of a removal, waited for at most 35 s (M6); it goes on in any case."""
+    if outcome is not None:
+        return outcome
+    if call.final:
+        raise RemovalUnderWay
+    return Pending(call.asked_at + REMOVAL_WAIT_S)

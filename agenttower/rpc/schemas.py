@@ -1,0 +1,207 @@
+"""The shapes of ``params``, and two manners of checking them.
+
+``managed.*`` is strict: an unknown key, a missing one or a wrong type is ``validation_failed`` with
+the real field's name and a reason in plain words. Legacy methods ignore what they do not know and
+answer ``bad_request``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import Annotated, TypeVar, get_args
+
+import msgspec
+
+from agenttower.domain.states import State
+from agenttower.errors import BadRequest, ValidationFailed
+from agenttower.rpc.method import Params
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=200)]
+RowNumber = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+WaitSeconds = Annotated[float, msgspec.Meta(ge=0, le=25)]
+
+_VALUE_SHOWN = 80
+
+
+class NoParams(msgspec.Struct, frozen=True):
+    """A method without parameters."""
+
+
+class ListContainers(msgspec.Struct, frozen=True):
+    active_only: bool = False
+
+
+class CreateLayout(msgspec.Struct, frozen=True):
+    """M1."""
+
+    container_id: str
+    template_name: str
+    tmux_session_name: str
+    launch_command_overrides: dict[str, str] | None = None
+    idempotency_key: str | None = None
+    label_prefix: str | None = None
+
+
+class ListLayouts(msgspec.Struct, frozen=True):
+    """M2."""
+
+    container_id: str | None = None
+    state: State | list[State] | None = None
+    limit: Limit = 50
+    after: str | None = None
+
+
+class LayoutDetail(msgspec.Struct, frozen=True):
+    """M3."""
+
+    layout_id: str
+    include_terminal_panes: bool = False
+
+
+class WatchLayout(msgspec.Struct, frozen=True):
+    """Additive: wait until a layout is past a revision."""
+
+    layout_id: str
+    after_revision: RowNumber = 0
+    wait_seconds: WaitSeconds = 0.0
+
+
+class ListPanes(msgspec.Struct, frozen=True):
+    """M4."""
+
+    container_id: str | None = None
+    layout_id: str | None = None
+    state: State | list[State] | None = None
+    limit: Limit = 50
+    after: str | None = None
+
+
+class PaneDetail(msgspec.Struct, frozen=True):
+    """M5."""
+
+    pane_id: str
+    include_predecessor_chain: bool = False
+
+
+class RemovePane(msgspec.Struct, frozen=True):
+    """M6."""
+
+    pane_id: str
+
+
+class RecreatePane(msgspec.Struct, frozen=True):
+    """M7."""
+
+    predecessor_pane_id: str
+    launch_command_override: str | None = None
+    idempotency_key: str | None = None
+
+
+class RemoveLayout(msgspec.Struct, frozen=True):
+    """M9."""
+
+    layout_id: str
+
+
+class ListEvents(msgspec.Struct, frozen=True):
+    """Additive: events after an id, waiting for the next where there is none."""
+
+    container_id: str | None = None
+    layout_id: str | None = None
+    pane_id: str | None = None
+    after: RowNumber = 0
+    limit: Limit = 50
+    wait_seconds: WaitSeconds = 0.0
+
+
+def strict(struct: type[S]) -> Callable[[Params], S]:
+    """A decoder for ``managed.*``.
+
+    It raises :class:`~agenttower.errors.ValidationFailed` for the first unknown key, else for the
+    first field, in the order of the struct, that is missing or does not fit.
+    """
+    fields = msgspec.structs.fields(struct)
+    known = [field.encode_name for field in fields]
+
+    def decode(params: Params) -> S:
+        for name in params:
+            if name not in known:
+                takes = ", ".join(known)
+                raise ValidationFailed(_shown(name), f"is no parameter here; known are {takes}")
+        for field in fields:
+            if field.encode_name in params:
+                _check(field.encode_name, params[field.encode_name], field.type)
+            elif field.required:
+                raise ValidationFailed(field.encode_name, "is required and was not given")
+        return msgspec.convert(params, struct)
+
+    return decode
+
+
+def lenient(struct: type[S]) -> Callable[[Params], S]:
+    """A decoder for legacy methods: unknown keys are ignored, a wrong type is ``bad_request``."""
+    fields = msgspec.structs.fields(struct)
+
+    def decode(params: Params) -> S:
+        try:
+            for field in fields:
+                if field.encode_name in params:
+                    _check(field.encode_name, params[field.encode_name], field.type)
+        except ValidationFailed as error:
+            raise BadRequest(error.message) from error
+        return msgspec.convert(params, struct)
+
+    return decode
+
+
+def _check(name: str, value: object, wanted: object) -> None:
+    try:
+        msgspec.convert(value, type=wanted)
+    except msgspec.ValidationError as error:
+        raise ValidationFailed(name, _in_plain_words(str(error), value, wanted)) from error
+
+
+_WORDS = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+}
+_COMPARISONS = {">=": "at least", "<=": "at most"}
+_EXPECTED = re.compile(r"Expected `(?P<types>[^`]+)`(?:, got `(?P<got>\w+)`| (?P<rule>.+))")
+
+
+def _in_plain_words(message: str, value: object, wanted: object) -> str:
+    """msgspec's message, such as ``Expected `int` <= 200 - at `$[0]` ``, as a person says it."""
+    message, _, place = message.partition(" - at ")
+    entry = "every entry " if place else ""
+    if message.startswith("Invalid enum value"):
+        return f"{entry}must be one of {', '.join(_choices(wanted))}, not {_shown(value)}"
+    match = _EXPECTED.fullmatch(message)
+    if match is None:
+        return f"{entry}does not fit: {message}"
+    types = [_WORDS.get(word, word) for word in match["types"].split(" | ") if word != "null"]
+    expected = f"{entry}must be {' or '.join(types)}"
+    if match["got"]:
+        return f"{expected}, not {_WORDS.get(match['got'], match['got'])}"
+    comparison, _, bound = match["rule"].partition(" ")
+    return f"{expected} of {_COMPARISONS.get(comparison, comparison)} {bound.removesuffix('.0')}"
+
+
+def _choices(wanted: object) -> list[str]:
+    """The values of every enumeration in a type."""
+    if isinstance(wanted, type) and issubclass(wanted, Enum):
+        return [str(choice.value) for choice in wanted]
+    return list(dict.fromkeys(c for part in get_args(wanted) for c in _choices(part)))
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…"

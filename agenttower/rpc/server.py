@@ -1,0 +1,403 @@
+"""The reactor: one thread owns every socket, a small pool runs the handlers.
+
+A connection carries one request and one answer. A client that is silent, slow, or waiting for news
+costs a descriptor and no thread. Threads meet the reactor in two places only: the queue of finished
+runs and the :class:`~agenttower.rpc.waker.Waker`.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from agenttower.errors import BadRequest
+from agenttower.rpc.connection import Connection, Phase, Received, Run
+from agenttower.rpc.dispatch import Answer, Dispatcher, Job, ResolveContainer
+from agenttower.rpc.door import PAUSE_S, Door
+from agenttower.rpc.envelopes import LEGACY
+from agenttower.rpc.limits import Limits, fitting_descriptors
+from agenttower.rpc.method import Gate, Pending
+from agenttower.rpc.methods import MethodTable
+from agenttower.rpc.parking import NEVER, Parking
+from agenttower.rpc.peer import identify
+from agenttower.rpc.pool import Pool
+from agenttower.rpc.throttle import Throttle
+from agenttower.rpc.waker import Waker
+from agenttower.services.caller import Caller
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """Answers requests on a listening Unix socket until it is stopped.
+
+    ``stop`` and ``wake`` may be called from any thread and from signal handlers.
+    """
+
+    def __init__(
+        self,
+        methods: MethodTable,
+        resolve_container: ResolveContainer,
+        *,
+        limits: Limits | None = None,
+        on_thread_exit: Callable[[], None] | None = None,
+    ) -> None:
+        """:param resolve_container: the container registry: id or name to full id, or ``None``.
+        :param on_thread_exit: run at the end of each handler thread.
+        """
+        self._dispatcher = Dispatcher(methods, resolve_container)
+        self._resolve_container = resolve_container
+        self._limits = fitting_descriptors(limits or Limits())
+        self._pool = Pool(self._limits.threads, on_thread_exit)
+        self._waker = Waker()
+        self._throttle = Throttle()
+        self._connections: dict[int, Connection] = {}
+        self._abandoned: set[Connection] = set()
+        self._parking = Parking(self._limits.parked, self._limits.wake_gap_s)
+        self._finished: deque[tuple[Run, Answer | Pending]] = deque()
+        self._change = 0
+        self._change_lock = threading.RLock()  # reentrant for signal handlers
+        self._next_deadline = NEVER
+        self._serving = False
+        self._stop_asked = False
+        self._stopping = False
+        self._epoll: select.epoll
+        self._door: Door
+
+    @property
+    def connections(self) -> int:
+        """How many are open, those included whose client has gone while its request runs."""
+        return len(self._connections) + len(self._abandoned)
+
+    @property
+    def waiting(self) -> int:
+        """How many of them wait for a change."""
+        return len(self._parking)
+
+    @property
+    def accepting(self) -> bool:
+        """Whether new connections are taken at the moment."""
+        return self._serving and not self._stopping and not self._door.paused
+
+    # --- from other threads --------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Stop accepting, answer what was accepted, and return from :meth:`serve_forever`."""
+        self._stop_asked = True
+        self._waker.ring()
+
+    def wake(self) -> None:
+        """Something changed: run the waiting requests again. Many calls at once become one."""
+        with self._change_lock:
+            self._change += 1
+        self._waker.ring()
+
+    # --- the loop ------------------------------------------------------------------------------
+
+    def serve_forever(self, listener: socket.socket) -> None:
+        """Serve until :meth:`stop`, or until a method that stops the server was answered.
+
+        :param listener: bound and listening; closed on return.
+        """
+        with listener, select.epoll() as self._epoll:
+            try:
+                self._bell = self._waker.open()
+                self._epoll.register(self._bell, select.EPOLLIN)
+                if self._stop_asked:
+                    self._waker.ring()  # asked before there was anything to ring
+                self._door = Door(
+                    listener,
+                    self._epoll,
+                    self._limits,
+                    self._throttle,
+                    is_full=lambda: self.connections >= self._limits.connections,
+                    make_room=self._drop_slowest_sender,
+                )
+                self._serving = True
+                while not (self._stopping and not self._connections):
+                    self._turn()
+            finally:
+                self._waker.close()
+                for connection in list(self._connections.values()):
+                    self._close(connection)
+                self._pool.close(self._limits.stop_s)
+                self._finished.clear()
+
+    def _turn(self) -> None:
+        """Wait for something to do, and do all of it."""
+        knocked = False
+        for fd, _events in self._epoll.poll(self._timeout()):
+            if fd == self._bell:
+                self._waker.quiet()
+            elif fd in self._connections:
+                self._attend(self._connections[fd])
+            else:
+                knocked = True
+        if self._stop_asked and not self._stopping:
+            self._begin_stop()
+        elif knocked and not self._stopping:
+            self._let_in()
+        while self._finished:
+            self._settle(*self._finished.popleft())
+        self._run_parked()
+        self._expire()
+        if not self._stopping:
+            self._door.reopen()
+
+    def _timeout(self) -> float | None:
+        """Seconds until something is due by itself; ``None`` for never."""
+        now = time.monotonic()
+        due = min(self._next_deadline, self._parking.due_at)
+        if self._door.paused:
+            due = min(due, now + PAUSE_S)
+        return None if due == NEVER else max(0.0, due - now)
+
+    def _attend(self, connection: Connection) -> None:
+        try:
+            match connection.phase:
+                case Phase.READING:
+                    self._read(connection)
+                case Phase.WRITING:
+                    self._write(connection)
+                case Phase.LINGERING:
+                    if not connection.discard():
+                        self._close(connection)
+                case _:
+                    # Nothing is watched while a request is worked on, so this is a hang-up.
+                    self._abandon(connection)
+        except Exception:
+            log.exception("a connection failed unexpectedly and is closed")
+            self._close(connection)
+
+    # --- coming in -----------------------------------------------------------------------------
+
+    def _let_in(self) -> None:
+        for connection in self._door.accept():
+            self._connections[connection.socket.fileno()] = connection
+            self._epoll.register(connection.socket, select.EPOLLIN)
+            self._watch_deadline(connection.deadline)
+
+    def _drop_slowest_sender(self, pid: int | None) -> bool:
+        """Close the oldest connection whose request is overdue; of one process if given."""
+        before = time.monotonic() - self._limits.evictable_after_s
+        for connection in self._connections.values():
+            spare = connection.phase is Phase.READING and connection.opened_at < before
+            if spare and pid in (None, connection.peer.pid):
+                self._close(connection)
+                return True
+        return False
+
+    # --- requests ------------------------------------------------------------------------------
+
+    def _read(self, connection: Connection) -> None:
+        match connection.receive():
+            case Received.LINE:
+                self._begin(connection)
+            case Received.TOO_LARGE:
+                self._answer(connection, self._dispatcher.too_large())
+            case Received.CUT_SHORT:
+                self._answer(connection, self._cut_short("ended before its newline"))
+            case Received.NOTHING:
+                self._close(connection)
+            case Received.MORE:
+                return
+
+    def _cut_short(self, what: str) -> Answer:
+        error = BadRequest(f"the request {what}; send one JSON object, then a newline")
+        return Answer(LEGACY.failure(error))
+
+    def _begin(self, connection: Connection) -> None:
+        accepted = self._dispatcher.accept(connection.line)
+        connection.line = b""
+        if isinstance(accepted, Answer):
+            self._answer(connection, accepted)
+            return
+        connection.job = accepted
+        if accepted.method.gate is not Gate.OPEN:
+            connection.peer.pin(connection.socket)
+        self._submit(connection, accepted)
+
+    def _submit(self, connection: Connection, job: Job, *, final: bool = False) -> None:
+        self._parking.remove(connection)
+        now = time.monotonic()
+        run = Run(connection, job, final or self._stopping, self._change)
+        connection.run = run
+        connection.phase = Phase.WORKING
+        self._epoll.modify(connection.socket, 0)
+        allowed = self._limits.stop_s if self._stopping else job.method.deadline_s
+        self._set_deadline(connection, now + allowed)
+        self._pool.submit(lambda: self._perform(run))
+
+    def _perform(self, run: Run) -> None:
+        """On a thread of the pool."""
+        if not run.claim():
+            return
+        peer = run.connection.peer
+
+        def who() -> Caller:
+            caller = identify(peer, self._resolve_container)
+            if caller.kind == "unknown" and self._throttle.ready("unknown"):
+                log.warning("process %d is not identified: %s", caller.pid, caller.reason)
+            return caller
+
+        outcome = self._dispatcher.run(run.job, who, final=run.final)
+        peer.close()
+        self._finished.append((run, outcome))
+        self._waker.ring()
+
+    def _settle(self, run: Run, outcome: Answer | Pending) -> None:
+        connection = run.connection
+        if connection.run is not run:
+            log.warning("%s finished after its client had been answered", run.job.name)
+            return
+        connection.run = None
+        if connection.phase is Phase.ABANDONED:
+            connection.stops_server = isinstance(outcome, Answer) and outcome.stops_server
+            self._close(connection)
+        elif isinstance(outcome, Answer):
+            self._answer(connection, outcome)
+        elif self._stopping or self._parking.full():
+            self._submit(connection, run.job, final=True)
+        else:
+            connection.phase = Phase.PARKED
+            connection.seen_change = run.change
+            self._parking.add(connection)
+            self._set_deadline(connection, outcome.until)
+
+    def _run_parked(self) -> None:
+        for connection in self._parking.round(self._change, time.monotonic()):
+            if connection.job is not None:
+                self._submit(connection, connection.job)
+
+    # --- answers -------------------------------------------------------------------------------
+
+    def _answer(self, connection: Connection, answer: Answer) -> None:
+        connection.put(answer.line)
+        connection.stops_server = answer.stops_server
+        connection.phase = Phase.WRITING
+        self._set_deadline(connection, time.monotonic() + self._limits.send_s)
+        self._write(connection)
+
+    def _write(self, connection: Connection) -> None:
+        try:
+            if not connection.flush():
+                self._epoll.modify(connection.socket, select.EPOLLOUT)
+                return
+        except OSError:
+            self._close(connection)
+            return
+        if connection.overfed and not self._stopping:
+            connection.end_sending()
+            connection.phase = Phase.LINGERING
+            self._epoll.modify(connection.socket, select.EPOLLIN)
+            self._set_deadline(connection, time.monotonic() + self._limits.linger_s)
+            return
+        connection.discard()
+        self._close(connection)
+
+    def _abandon(self, connection: Connection) -> None:
+        """The client went while its request was worked on. A run that was begun is not undone."""
+        if connection.phase is Phase.PARKED:
+            self._close(connection)
+            return
+        connection.phase = Phase.ABANDONED
+        self._abandoned.add(connection)
+        self._disconnect(connection)
+
+    def _close(self, connection: Connection) -> None:
+        """The end of a connection, whatever phase it is in."""
+        if connection.phase is Phase.CLOSED:
+            return
+        self._parking.remove(connection)
+        self._abandoned.discard(connection)
+        self._disconnect(connection)
+        self._door.left(connection.peer)
+        if connection.run is None or connection.run.claim():
+            connection.peer.close()
+        connection.run = None
+        connection.phase = Phase.CLOSED
+        if connection.stops_server:
+            self._stop_asked = True
+            self._waker.ring()
+
+    def _disconnect(self, connection: Connection) -> None:
+        fd = connection.socket.fileno()
+        if fd >= 0:
+            self._epoll.unregister(fd)
+            del self._connections[fd]
+            connection.socket.close()
+
+    # --- time ----------------------------------------------------------------------------------
+
+    def _set_deadline(self, connection: Connection, at: float) -> None:
+        if self._stopping:
+            at = min(at, time.monotonic() + self._limits.stop_s)
+        connection.deadline = at
+        self._watch_deadline(at)
+
+    def _watch_deadline(self, at: float) -> None:
+        # A lower bound is enough: an early look finds nothing due and sets it anew.
+        self._next_deadline = min(self._next_deadline, at)
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        if now < self._next_deadline:
+            return
+        for connection in list(self._connections.values()):
+            if connection.deadline <= now:
+                self._overdue(connection)
+        deadlines = (connection.deadline for connection in self._connections.values())
+        self._next_deadline = min(deadlines, default=NEVER)
+
+    def _overdue(self, connection: Connection) -> None:
+        job = connection.job
+        match connection.phase:
+            case Phase.PARKED if job is not None:
+                self._submit(connection, job, final=True)
+            case Phase.WORKING if job is not None:
+                self._give_up(connection, job)
+            case Phase.READING if connection.has_sent:
+                late = f"was not complete after {self._limits.receive_s:g} s"
+                self._answer(connection, self._cut_short(late))
+            case _:
+                self._close(connection)
+
+    def _give_up(self, connection: Connection, job: Job) -> None:
+        waited = time.monotonic() - job.asked_at
+        run, connection.run = connection.run, None
+        if run is not None and run.claim():
+            connection.peer.close()
+            message = f"the daemon was too busy to begin in {waited:.0f} s; nothing was done"
+            log.error("%s was never begun in %.1f s: every thread is in use", job.name, waited)
+        else:
+            message = (
+                f"{job.name} did not finish in {waited:.0f} s and may still take effect; "
+                "look before you ask again"
+            )
+            log.error("%s is still running after %.1f s and holds a thread", job.name, waited)
+        self._answer(connection, self._dispatcher.refuse(job, message))
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def _begin_stop(self) -> None:
+        """Take what has been connected already, listen no more, and hurry the rest."""
+        self._let_in()
+        self._door.close()
+        self._stopping = True
+        for connection in list(self._connections.values()):
+            if connection.phase is Phase.READING:
+                self._read(connection)
+        for connection in list(self._connections.values()):
+            if connection.phase is Phase.PARKED and connection.job is not None:
+                self._submit(connection, connection.job, final=True)
+            elif connection.phase is Phase.LINGERING or (
+                connection.phase is Phase.READING and not connection.has_sent
+            ):
+                self._close(connection)
+            else:
+                self._set_deadline(connection, connection.deadline)
