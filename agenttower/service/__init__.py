@@ -1,0 +1,1 @@
+"""AgentTower under systemd: unit files, and putting them in place."""
