@@ -1,0 +1,49 @@
+# 'make demo' and 'make test' are all that a fresh Debian 12 or 13 needs; both begin with 'setup'.
+
+VENV := .venv/bin
+
+.PHONY: help setup demo test torture check bench lock clean distclean
+
+help:
+	@echo "make demo   see a layout being created in a real bench, then leave nothing behind"
+	@echo "make test   run every test, against a real Docker engine and real tmux"
+	@echo "make torture  five minutes of kills, full disks and stopped containers (SECONDS=, SEED=)"
+	@echo "make check  style, types, import directions"
+	@echo "make bench  measure, against floors and peers"
+	@echo "make setup  what the others begin with: .venv, and system packages where allowed"
+	@echo "make lock   resolve requirements.lock and requirements-bench.lock anew"
+	@echo "make clean  remove .venv and caches of this tree"
+	@echo "make distclean  also the bench images and private engines that are cached for this user"
+
+setup:
+	@scripts/bootstrap
+
+demo: setup
+	@$(VENV)/agenttower demo
+
+test: setup
+	$(VENV)/python -m pytest
+
+torture: setup
+	$(VENV)/python -m tests.torture $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+check: setup
+	$(VENV)/python -m ruff check
+	$(VENV)/python -m ruff format --check
+	$(VENV)/python -m mypy
+	$(VENV)/python -m pytest -q tests/unit/test_import_directions.py
+
+bench: setup
+	@scripts/bootstrap --bench
+	$(VENV)/python -m benchmarks $(if $(QUICK),--quick) $(NAMES)
+
+lock:
+	scripts/lock
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/opensoft/agenttower/engine"
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/opensoft/agenttower/images"
