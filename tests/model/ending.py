@@ -11,7 +11,7 @@ from tests.model.scene import ADOPTED, ADOPTED_IN, Scene
 def settle(scene: Scene) -> None:
     """All misfortune ends: by itself, and without the sweep, everything comes to rest."""
     scene.world.faults.clear()
-    scene.meanwhile.clear()
+    scene.meanwhile = None
     scene.world.stuck = ""
     scene.world.docker_down = scene.rig.store.locked = scene.rig.store.full = 0
     for container in scene.world.containers.values():

@@ -63,8 +63,8 @@ class Scene:
         for container in containers:
             container.tmux.add_foreign(FOREIGN)
         self.foreign = {c.id: c.tmux.server_id for c in containers}
-        self.meanwhile: list[Moment] = []
-        """Something else that happens, each after letting so many passages go by."""
+        self.meanwhile: Moment | None = None
+        """Something else that happens, after so many more passages."""
         self.answers: set[str] | None = None
         """What the request under way may answer."""
         self._predict: Callable[[], str] = lambda: OK
@@ -117,15 +117,15 @@ class Scene:
 
     def passage(self, name: str) -> None:
         """A crash point, or a moment before or after an effect in a bench."""
-        if self._deep or not self.meanwhile:
+        if self._deep or self.meanwhile is None:
             return
-        skip, what, which = self.meanwhile[0]
+        skip, what, which = self.meanwhile
         if skip:
-            self.meanwhile[0] = (skip - 1, what, which)
+            self.meanwhile = (skip - 1, what, which)
             return
         if what != "killed" and self.rig.store.inside():
             return  # nobody else can write now; at the next passage then
-        self.meanwhile.pop(0)
+        self.meanwhile = None
         self.world.harm += 1
         if what == "killed":
             raise Killed(name)
@@ -138,8 +138,8 @@ class Scene:
             self.answers.add(self._predict())
 
     def arm(self, moment: Moment | None) -> None:
-        if moment is not None:
-            self.meanwhile.append(moment)
+        """Let something else happen soon; it takes the place of what has not happened yet."""
+        self.meanwhile = moment or self.meanwhile
 
     def happens(self, what: str, which: int) -> None:
         """Something that nobody asked the product for, now."""

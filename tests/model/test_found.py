@@ -149,6 +149,18 @@ def test_two_looks_must_agree_on_each_pane_before_it_is_called_gone(
     assert pane(life, "m1").state == "ready"
 
 
+def test_the_end_of_a_program_is_told_once_though_two_look_at_once(
+    life: LifecycleMachine,
+) -> None:
+    """Front end and worker looked at the same time at a pane that was degraded already."""
+    create(life)
+    life.one_call_gets_stuck("set_title")
+    life.work_for_long(10)
+    life.one_call_gets_stuck("")
+    life.world.end_program(container(life), container(life).tmux.panes[-1])
+    life.look(0, True, (3, "looked at", 0))
+
+
 def crash_the_program(life: LifecycleMachine) -> None:
     found = next(p for p in container(life).tmux.panes if p.title == "s1")
     life.world.end_program(container(life), found)

@@ -90,7 +90,10 @@ class Recreation:
         launch = launch_document(None if name is None else self._catalog.profile(name))
         container = self._gate.running_container(source.container_id)
         layout = _layout_of(source)
-        _admit_rows(source, layout)
+        with self._store.snapshot():
+            # Of one moment: a rival's successor holds the label, and is to be told as a rival.
+            _admit(_again(source))
+            _admit_rows(source, layout)
         self._gate.refuse_foreign_session(
             container, layout.tmux_session_name, owner=layout.layout_id
         )
@@ -100,8 +103,7 @@ class Recreation:
             replayed = _replay(source, request)
             if replayed is not None:
                 return replayed
-            current = layouts.pane(source.pane_id)
-            assert current is not None
+            current = _again(source)
             _admit(current)
             _admit_rows(current, _layout_of(current))
             transaction.afterwards("crash", lambda: crash_point("recreate.committed"))
@@ -209,6 +211,13 @@ def _admit_rows(source: PaneRecord, layout: LayoutRecord) -> None:
         count = layouts.count_layouts()
         if count >= MAX_LAYOUTS:
             raise LayoutCapacityExceeded(count, MAX_LAYOUTS)
+
+
+def _again(pane: PaneRecord) -> PaneRecord:
+    """The row as it is now."""
+    current = layouts.pane(pane.pane_id)
+    assert current is not None, "panes are never deleted"
+    return current
 
 
 def _layout_of(pane: PaneRecord) -> LayoutRecord:
