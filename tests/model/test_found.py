@@ -161,6 +161,18 @@ def test_the_end_of_a_program_is_told_once_though_two_look_at_once(
     life.look(0, True, (3, "looked at", 0))
 
 
+@pytest.mark.parametrize("passage", [1, 4])
+def test_an_overtaken_creation_does_not_mark_a_settled_pane_again(
+    life: LifecycleMachine, passage: int
+) -> None:
+    """A worker slept after its claim (or before its call to tmux); another finished the pane. The
+    first awoke, found the pane there, and adopted it: with the title of a pane in creation."""
+    create(life)
+    life.work_interrupted(passage, "lease expires", 14)
+    assert pane(life, "m1").state == "ready"
+    ending.settle(life)
+
+
 def crash_the_program(life: LifecycleMachine) -> None:
     found = next(p for p in container(life).tmux.panes if p.title == "s1")
     life.world.end_program(container(life), found)

@@ -192,6 +192,9 @@ class Reconcile:
         self, transaction: Transaction, pane: PaneRecord, view: PaneView, words: str
     ) -> bool:
         assert view.exit is not None
+        there = layouts.pane(pane.pane_id)
+        if there is None or there.exit_code is not None:
+            return False  # recovery and health look side by side; the other one has told it
         now = self._clock()
         told = [events.launch_command_exited(view.exit.code, view.exit.elapsed_ms)]
         facts: dict[str, Any] = {

@@ -134,35 +134,69 @@ def test_without_a_last_pane_the_focus_stays(box: Box) -> None:
     assert whole(box, view.token)
 
 
-@both_images
-def test_a_line_that_stopped_half_way_is_completed(
-    make_box: Maker, image: str, monkeypatch: pytest.MonkeyPatch
+STOPS = ("@agenttower_title", "remain-on-exit", "pipe-pane -IO")
+"""Commands of the creating line, all of them after the pane was made."""
+
+
+def break_lines(
+    box: Box, monkeypatch: pytest.MonkeyPatch, at: str, *, also_completing: bool = False
 ) -> None:
-    """Whatever command fails after the pane was made: it is completed with what it lacks."""
+    """Make tmux refuse one command of the creating line, and of the completing one if asked."""
+    send = box.bench._connection.request
+
+    def request(line: str, *args: Any, **named: Any) -> str:
+        if " -- " in line or (also_completing and at in line):
+            start = max(line.rfind(begin, 0, line.index(at) + 1) for begin in (" set-", " pipe-"))
+            line = f"{line[:start]} has-session -t =no-such-session ;{line[start:]}"
+        return send(line, *args, **named)
+
+    monkeypatch.setattr(box.bench._connection, "request", request)
+
+
+@both_images
+@pytest.mark.parametrize("at", STOPS)
+def test_a_line_that_stopped_half_way_is_completed(
+    make_box: Maker, image: str, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     box = make_box(image)
     made: list[str] = []
-    for number, broken in enumerate(("@agenttower_title", "remain-on-exit", "pipe-pane -IO")):
-        for siblings in ([], made):
-            spec = box.spec(log_path=str(box.shared / f"{number}"), siblings=siblings)
-            if not siblings:
-                spec = box.spec(log_path=spec.log_path, session=f"s{number}", owner=token())
-            before = box.bench._connection.request
-
-            def request(line: str, *args: Any, broken: str = broken, **named: Any) -> str:
-                if " -- " in line:  # the creating line only
-                    line = line.replace(broken, f"no-such {broken}", 1).replace(
-                        f"set-option -p  no-such {broken}", "show-options no-such"
-                    )
-                return before(line, *args, **named)  # noqa: B023
-
-            monkeypatch.setattr(box.bench._connection, "request", request)
-            view = box.bench.create_pane(spec, soon())
-            monkeypatch.undo()
-            assert view.piped
-            assert view.title == spec.title
-            made.append(spec.token)
+    for number in range(2):  # a new session, and a split
+        spec = box.spec(siblings=list(made), log_path=str(box.shared / f"{number}"))
+        break_lines(box, monkeypatch, at)
+        view = box.bench.create_pane(spec, soon())
+        monkeypatch.undo()
+        assert view.piped
+        assert view.title == spec.title
+        made.append(spec.token)
     assert whole(box, *made)
+    assert box.bench.owns_session(box.owner, soon())
     assert untouched(box)
+
+
+@both_images
+@pytest.mark.parametrize("at", STOPS)
+def test_a_pane_that_cannot_be_completed_is_not_left_behind(
+    make_box: Maker, image: str, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the server runs out of descriptors for the log pipe."""
+    box = make_box(image)
+    box.bench.session_names(soon())
+    before = server(box)
+    first = box.create()
+    for siblings, changes in (
+        ([first.token], {}),
+        ([], {"session": "another", "owner": token()}),
+    ):
+        spec = box.spec(siblings=siblings, log_path=str(box.shared / "log"), **changes)
+        break_lines(box, monkeypatch, at, also_completing=True)
+        with pytest.raises(TmuxCommandFailed):
+            box.bench.create_pane(spec, soon())
+        monkeypatch.undo()
+        assert whole(box, first.token)
+        assert box.bench.session_names(soon()) == [box.session]
+        assert box.bench.create_pane(spec, soon()).piped
+        assert box.bench.kill_pane(spec.token, soon())
+    assert server(box) == before
 
 
 def test_a_pane_that_was_never_marked_is_found_again(box: Box) -> None:
