@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -144,19 +143,29 @@ def watched_containers(failed_since: Micros) -> set[str]:
     return {row[0] for row in _tuples(rows.distinct())}
 
 
-def given_up_tokens(tokens: Iterable[str]) -> list[str]:
-    """Which of these tmux tokens belong to panes that are removed, were never made for good, or
-    have a successor."""
-    given_up = []
-    for token in tokens:
-        record = pane(str(uuid.UUID(token))) if len(token) == 32 else None
-        if record is None:
-            continue
-        never_made = record.state is State.FAILED and record.failed_stage == Stage.PANE_CREATE
-        replaced = record.state is State.FAILED and bool(superseded_ids([record.pane_id]))
-        if record.state is State.REMOVED or never_made or replaced:
-            given_up.append(token)
-    return given_up
+def settled_by_token(tokens: Iterable[str]) -> dict[str, PaneRecord]:
+    """The panes with these tmux tokens that are not being created any more."""
+    wanted = {_pane_id_of(token): token for token in tokens}
+    rows = _all(
+        PaneRecord,
+        _select(PaneRecord).where(
+            ManagedPane.pane_id.in_(list(wanted)), ManagedPane.state != State.CREATING.value
+        ),
+    )
+    return {wanted[record.pane_id]: record for record in rows}
+
+
+def _pane_id_of(token: str) -> str:
+    """The inverse of :attr:`PaneRecord.tmux_token`."""
+    return "-".join((token[:8], token[8:12], token[12:16], token[16:20], token[20:]))
+
+
+def given_up(panes: Collection[PaneRecord]) -> set[str]:
+    """The ids of those that are removed, were never made for good, or failed and were replaced."""
+    failed = {pane.pane_id: pane for pane in panes if pane.state is State.FAILED}
+    never_made = {name for name, pane in failed.items() if pane.failed_stage == Stage.PANE_CREATE}
+    removed = {pane.pane_id for pane in panes if pane.state is State.REMOVED}
+    return removed | never_made | superseded_ids(failed)
 
 
 def superseded_ids(pane_ids: Iterable[str]) -> set[str]:

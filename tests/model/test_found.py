@@ -99,6 +99,20 @@ def test_a_swept_pane_that_stands_loses_its_marker(life: LifecycleMachine) -> No
     ending.settle(life)
 
 
+def test_a_swept_pane_loses_its_marker_although_its_title_could_not_be_set(
+    life: LifecycleMachine,
+) -> None:
+    """Every try to reset the title timed out, and nobody looked at the titles of failed panes."""
+    create(life)
+    life.work_interrupted(0, "lease expires", 0)
+    life.work_interrupted(0, "swept", 1)
+    assert pane(life, "m1").stage == "registration"
+    life.one_call_gets_stuck("set_title")
+    life.work_for_long(10)
+    ending.settle(life)
+    assert titles(life) == ["m1"]
+
+
 def test_a_swept_pane_that_was_registered_is_no_agent_any_more(life: LifecycleMachine) -> None:
     """The sweep failed a pane whose log attachment was late; its agent stayed active."""
     create(life)

@@ -88,7 +88,7 @@ class Reconcile:
             reason = self._confirm_stopped(container_id, error)
             findings.gone = {pane.pane_id: reason for pane in panes}
             return findings
-        self._clear_leftovers(bench, views, deadline)
+        self._tidy(bench, views, deadline)
         for pane in panes:
             view = views.get(pane.tmux_token)
             if view is None and pane.tmux_token in before:
@@ -100,13 +100,20 @@ class Reconcile:
                 self._look_closer(bench, pane, view, findings, deadline)
         return findings
 
-    def _clear_leftovers(
-        self, bench: Bench, views: dict[str, PaneView], deadline: Deadline
-    ) -> None:
-        """A pane that its row has given up must not run on: it may have come to be too late."""
-        for token in layouts.given_up_tokens(views):
-            bench.kill_pane(token, deadline)
-            log.warning("leftover pane %s killed", token, extra={"action": "leftover_killed"})
+    def _tidy(self, bench: Bench, views: dict[str, PaneView], deadline: Deadline) -> None:
+        """What could not be done when a pane settled, because the bench was out of reach.
+
+        A pane that its row has given up must not run on: it may have come to be too late. One that
+        stands, failed or not, must not keep its marker (managed.md section 7).
+        """
+        settled = layouts.settled_by_token(views)
+        given_up = layouts.given_up(settled.values())
+        for token, pane in settled.items():
+            if pane.pane_id in given_up:
+                bench.kill_pane(token, deadline)
+                log.warning("leftover pane %s killed", token, extra={"action": "leftover_killed"})
+            elif views[token].title.startswith(MARKER_PREFIX):
+                bench.set_title(token, pane.label, deadline)
 
     def _confirm_stopped(self, container_id: str, error: BenchError) -> str:
         """The second observation: the engine's own word. A paused container has its panes still."""
@@ -126,9 +133,6 @@ class Reconcile:
         findings: Findings,
         deadline: Deadline,
     ) -> None:
-        if view.title.startswith(MARKER_PREFIX):
-            # The bench could not be reached when the pane settled (managed.md section 7).
-            bench.set_title(pane.tmux_token, pane.label, deadline)
         if view.exit is not None and pane.exit_code is None:
             findings.words[pane.pane_id] = read_last_words(bench, pane, deadline)
         if pane.log_attached and not (view.piped and Path(pane.log_path).exists()):
