@@ -64,7 +64,7 @@ def run(scope: Scope) -> Section:
     return Section("A burst of 40 layouts over 10 containers", measures)
 
 
-def fill(bed: Testbed, benches: Sequence[Container]) -> Burst:
+def fill(bed: Testbed, benches: Sequence[Container], templates: Sequence[str] = TEMPLATES) -> Burst:
     """Ask for all layouts, one client a container, and wait until each is ready.
 
     The end is read off the rows, so that looking whether it has come does not matter.
@@ -75,7 +75,9 @@ def fill(bed: Testbed, benches: Sequence[Container]) -> Burst:
     with ThreadPoolExecutor(len(benches)) as clients:
         accepted = [
             seconds
-            for found in clients.map(lambda i: _ask(bed, i, benches[i]), range(len(benches)))
+            for found in clients.map(
+                lambda i: _ask(bed, i, benches[i], templates), range(len(benches))
+            )
             for seconds in found
         ]
     wait_until(lambda: not _creating(bed), 60, "the burst to settle")
@@ -93,10 +95,10 @@ def fill(bed: Testbed, benches: Sequence[Container]) -> Burst:
     )
 
 
-def _ask(bed: Testbed, number: int, bench: Container) -> list[float]:
+def _ask(bed: Testbed, number: int, bench: Container, templates: Sequence[str]) -> list[float]:
     """Ask for a container's layouts; returns how long each answer took."""
     took = []
-    for place, template in enumerate(TEMPLATES):
+    for place, template in enumerate(templates):
         session, start = f"s{number}-{place}", time.perf_counter()
         create(bed.tower, bench, template, session, label_prefix=f"{session}-")
         took.append(time.perf_counter() - start)

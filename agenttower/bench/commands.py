@@ -72,10 +72,11 @@ def set_title(pane_id: str, token: str, title: str) -> str:
     return _if_ours(pane_id, token, *commands, f"display-message -p {DONE}")
 
 
-def ensure_pipe(pane_id: str, token: str, log_path: str) -> str:
-    """Pipe the pane unless it is piped."""
+def ensure_pipe(pane_id: str, token: str, log_path: str, *, anew: bool) -> str:
+    """Pipe the pane unless it is piped; with ``anew`` end the pipe that it has."""
+    detach = [f"pipe-pane -t {pane_id}"] if anew else []
     attach = pipe_unless_piped(pane_id, log_path)
-    return _if_ours(pane_id, token, attach, f"display-message -p {DONE}")
+    return _if_ours(pane_id, token, *detach, attach, f"display-message -p {DONE}")
 
 
 def pipe_unless_piped(pane_id: str, log_path: str) -> str:

@@ -169,9 +169,12 @@ class Bench(Protocol):
     def set_title(self, token: str, title: str, deadline: Deadline) -> bool:
         """Give the pane its title; ``False`` where no pane has the token."""
 
-    def ensure_pipe(self, token: str, log_path: str, deadline: Deadline) -> bool:
+    def ensure_pipe(
+        self, token: str, log_path: str, deadline: Deadline, *, anew: bool = False
+    ) -> bool:
         """Pipe the pane into ``log_path`` unless it is piped; ``False`` where it is gone.
 
+        :param anew: also where it is piped, since that pipe writes into a file that was deleted.
         :raises LogNotVisible: the pipe ends at once, and the message says why.
         """
 

@@ -98,13 +98,15 @@ class TmuxBench:
         line = commands.set_title(row.view.pane_id, token, title)
         return self._connection.request(line, deadline) == commands.DONE
 
-    def ensure_pipe(self, token: str, log_path: str, deadline: Deadline) -> bool:
+    def ensure_pipe(
+        self, token: str, log_path: str, deadline: Deadline, *, anew: bool = False
+    ) -> bool:
         row = self._lookout.find(token, deadline)
         if row is None:
             return False
-        if row.view.piped:
+        if row.view.piped and not anew:
             return True
-        line = commands.ensure_pipe(row.view.pane_id, token, log_path)
+        line = commands.ensure_pipe(row.view.pane_id, token, log_path, anew=anew)
         if self._connection.request(line, deadline) != commands.DONE:
             return False
         until = min(time.monotonic() + _PIPE_SECONDS, deadline)

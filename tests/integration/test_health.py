@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import pytest
+
 from tests.integration.test_remove import ready_layout
 from tests.support.docker import BenchFactory
 from tests.support.freezer import frozen
@@ -70,6 +72,21 @@ def test_a_killed_pane_is_failed_and_its_siblings_are_not(
     assert agents[victim["agent_id"]] is False
 
 
+@pytest.mark.parametrize("what", ["window", "session"])
+def test_a_killed_window_or_session_is_noticed_at_once(
+    tower: Tower, bench_factory: BenchFactory, what: str
+) -> None:
+    """Well before the next look, so that a hook must have told."""
+    bench = bench_with_logs(tower, bench_factory)
+    layout = ready_layout(tower, bench)
+    other = ready_layout(tower, bench, session="other", label_prefix="o-")
+    tmux(bench, f"kill-{what}", "-t", layout["panes"][0]["tmux_pane_id"])
+    for pane in layout["panes"]:
+        pane_in(tower, pane["pane_id"], "failed")
+    detail = tower.result("managed.layout.detail", {"layout_id": other["layout_id"]})
+    assert detail["state"] == "ready"
+
+
 def test_a_killed_server_takes_every_pane(tower: Tower, bench_factory: BenchFactory) -> None:
     bench = bench_with_logs(tower, bench_factory)
     layout = ready_layout(tower, bench)
@@ -124,6 +141,19 @@ def test_a_lost_pipe_is_armed_again(tower: Tower, bench_factory: BenchFactory) -
     wait_until(lambda: log_of(tower, pane).exists(), 10, "the log to be there again")
     piped = {row["pane_id"]: row["piped"] for row in our_panes(bench)}
     assert piped[pane["tmux_pane_id"]] == "1"
+    assert pane_in(tower, pane["pane_id"], "ready")["log_attached"] is True
+
+
+def test_a_deleted_log_is_made_anew(tower: Tower, bench_factory: BenchFactory) -> None:
+    """tmux still calls the pane piped: into the file that nobody sees any more."""
+    bench = bench_with_logs(tower, bench_factory)
+    layout = ready_layout(tower, bench)
+    pane = layout["panes"][1]
+    log_of(tower, pane).unlink()
+    tower.stop("serve")
+    tower.start("serve")
+    tmux(bench, "send-keys", "-t", pane["tmux_pane_id"], "echo afterwards", "Enter")
+    wait_until(lambda: "afterwards" in log_of(tower, pane).read_text(), 10, "output in the log")
     assert pane_in(tower, pane["pane_id"], "ready")["log_attached"] is True
 
 

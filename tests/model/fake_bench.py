@@ -247,9 +247,13 @@ class FakeBench:
 
         return self._call("set_title", deadline, change, writes=True)
 
-    def ensure_pipe(self, token: str, log_path: str, deadline: Deadline) -> bool:
+    def ensure_pipe(
+        self, token: str, log_path: str, deadline: Deadline, *, anew: bool = False
+    ) -> bool:
         def pipe(tmux: FakeTmux) -> bool:
             pane = tmux.find(token)
+            if pane is not None and anew:
+                pane.piped = False
             self._pipe(pane, log_path)
             return pane is not None
 

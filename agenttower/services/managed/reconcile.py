@@ -135,15 +135,24 @@ class Reconcile:
     ) -> None:
         if view.exit is not None and pane.exit_code is None:
             findings.words[pane.pane_id] = read_last_words(bench, pane, deadline)
-        if pane.log_attached and not (view.piped and Path(pane.log_path).exists()):
+        if pane.log_attached:
             try:
-                bench.ensure_pipe(pane.tmux_token, prepare_log(bench, pane, deadline), deadline)
-                until = min(deadline, time.monotonic() + LOG_WAIT_S)
-                logfiles.wait_for_log(Path(pane.log_path), until)
+                self._rearm_log(bench, pane, view, deadline)
             except (LogNotVisible, LogTimeout) as error:
                 findings.log_lost[pane.pane_id] = error.message
-            else:
-                log.warning("log pipe of %s re-armed", pane.label, extra={"action": "log_rearmed"})
+
+    def _rearm_log(
+        self, bench: Bench, pane: PaneRecord, view: PaneView, deadline: Deadline
+    ) -> None:
+        """Attach a log whose pipe has ended, or whose file is not there any more."""
+        path = Path(pane.log_path)
+        there = logfiles.log_is_proven(path)
+        if view.piped and there:
+            return
+        seen_in_bench = prepare_log(bench, pane, deadline)
+        bench.ensure_pipe(pane.tmux_token, seen_in_bench, deadline, anew=not there)
+        logfiles.wait_for_log(path, min(deadline, time.monotonic() + LOG_WAIT_S))
+        log.warning("log pipe of %s re-armed", pane.label, extra={"action": "log_rearmed"})
 
     # --- writing ---------------------------------------------------------------------------------
 

@@ -27,7 +27,8 @@ def recover(store: Store, reconcile: Reconcile, now: Micros, budget_s: float = R
     container_ids = sorted(layouts.watched_containers(failed_since=now))
     if not container_ids:
         return 0
-    deadline = time.monotonic() + budget_s
+    start = time.monotonic()
+    deadline = start + budget_s
 
     def look(container_id: str) -> bool:
         try:
@@ -46,9 +47,10 @@ def recover(store: Store, reconcile: Reconcile, now: Micros, budget_s: float = R
         if future.done() and future.exception() is not None:
             log.error("recovery failed: %r", future.exception(), extra={"action": "recovery_error"})
     log.info(
-        "recovery: %d of %d containers judged",
+        "recovery: %d of %d containers judged in %.2f s",
         judged,
         len(container_ids),
+        time.monotonic() - start,
         extra={"action": "recovered"},
     )
     return judged

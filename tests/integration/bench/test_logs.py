@@ -82,6 +82,24 @@ def test_the_pipe_is_attached_once_and_again_when_lost(box: Box) -> None:
     assert not box.bench.ensure_pipe("0" * 32, str(log), soon())
 
 
+@pytest.mark.parametrize("image", ["bookworm", "trixie"])
+def test_a_pipe_into_a_deleted_log_is_made_anew(make_box: Callable[..., Box], image: str) -> None:
+    box = make_box(image)
+    log = box.shared / "x.log"
+    view = box.create("cat", log_path=str(log))
+    box.runs(view.token, "cat")
+    box.tmux("send-keys", "-t", view.pane_id, "one", "Enter")
+    wait_until(lambda: log.read_text().count("one") == 2, 10, "echo and answer")
+    log.unlink()
+    assert box.bench.ensure_pipe(view.token, str(log), soon())
+    assert not log.exists()
+    prepare_log(box.bench.info, log, 0)
+    assert box.bench.ensure_pipe(view.token, str(log), soon(), anew=True)
+    wait_for_log(log, soon())
+    box.tmux("send-keys", "-t", view.pane_id, "two", "Enter")
+    wait_until(lambda: log.read_text() == "two\ntwo\n", 10, "echo and answer")
+
+
 @pytest.mark.parametrize("name", ["a#b", "a%b"])
 def test_a_path_that_tmux_would_expand_is_refused(box: Box, name: str) -> None:
     with pytest.raises(LogNotVisible, match="expand"):
