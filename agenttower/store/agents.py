@@ -90,6 +90,8 @@ def attach_log(agent_id: str, log_path: str, source: str, now: Micros) -> None:
             source=source,
             attached_at=now,
             last_status_at=now,
+            created_at=now,
+            via="pipe",
         ).execute()
 
 

@@ -6,10 +6,13 @@ dataclasses.
 
 from __future__ import annotations
 
+from agenttower.store.models.agentlogs import LogAttachment, LogOffset
 from agenttower.store.models.base import Table, database
-from agenttower.store.models.benches import Agent, Container, ContainerScan, LogAttachment
+from agenttower.store.models.benches import Agent, Container, ContainerScan
 from agenttower.store.models.engine import Operation, RelayPosition, Step, Worker
 from agenttower.store.models.managed import Event, ManagedLayout, ManagedPane
+from agenttower.store.models.panes import Attention, Pane, PaneScan
+from agenttower.store.models.prompts import DaemonState, Prompt, Route, Subsystem
 from agenttower.store.models.queue import QueueCounter, QueueMessage, QueueSchedule, QueueValue
 
 TABLES: tuple[type[Table], ...] = (
@@ -17,6 +20,14 @@ TABLES: tuple[type[Table], ...] = (
     ContainerScan,
     Agent,
     LogAttachment,
+    LogOffset,
+    Pane,
+    PaneScan,
+    Attention,
+    Prompt,
+    Route,
+    DaemonState,
+    Subsystem,
     ManagedLayout,
     ManagedPane,
     Operation,
@@ -33,19 +44,27 @@ TABLES: tuple[type[Table], ...] = (
 __all__ = [
     "TABLES",
     "Agent",
+    "Attention",
     "Container",
     "ContainerScan",
+    "DaemonState",
     "Event",
     "LogAttachment",
+    "LogOffset",
     "ManagedLayout",
     "ManagedPane",
     "Operation",
+    "Pane",
+    "PaneScan",
+    "Prompt",
     "QueueCounter",
     "QueueMessage",
     "QueueSchedule",
     "QueueValue",
     "RelayPosition",
+    "Route",
     "Step",
+    "Subsystem",
     "Worker",
     "database",
 ]

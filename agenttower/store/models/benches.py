@@ -1,10 +1,10 @@
-"""Benches, the agents in them, and their logs."""
+"""Benches, and the agents in them."""
 
 from __future__ import annotations
 
 from peewee import SQL, BigIntegerField, BooleanField, Check, IntegerField, TextField
 
-from agenttower.store.models.base import Table, reference
+from agenttower.store.models.base import Table
 
 
 class Container(Table):
@@ -68,6 +68,7 @@ class Agent(Table):
     last_registered_at = BigIntegerField()
     last_seen_at = BigIntegerField(null=True)
     active = BooleanField()
+    tmux_server = TextField(null=True)
 
 
 Agent.add_index(
@@ -81,27 +82,4 @@ Agent.add_index(
         name="agent_active_pane",
         unique=True,
     ).where(SQL("active"))
-)
-
-
-class LogAttachment(Table):
-    """Where an agent's output is captured."""
-
-    attachment_id = TextField(primary_key=True)
-    agent_id = reference(Agent)
-    log_path = TextField()
-    status = TextField(
-        constraints=[Check("status IN ('active', 'stale', 'detached', 'superseded')")]
-    )
-    source = TextField(constraints=[Check("source IN ('explicit', 'register_self', 'managed')")])
-    attached_at = BigIntegerField()
-    last_status_at = BigIntegerField()
-    superseded_at = BigIntegerField(null=True)
-    superseded_by = TextField(null=True)
-
-
-LogAttachment.add_index(
-    LogAttachment.index(
-        LogAttachment.log_path, name="log_attachment_active_path", unique=True
-    ).where(SQL("status = 'active'"))
 )

@@ -129,12 +129,14 @@ ManagedPane.add_index(
 class Event(Table):
     """The outbox: written with the change it tells of, relayed to ``events.jsonl`` in id order.
 
-    ``managed`` events belong to a layout and are numbered in it; ``audit`` lines (legacy surfaces
-    part 1, section 11) stand alone.
+    ``managed`` events belong to a layout and are numbered in it. ``agent`` events were classified
+    from an agent's output; ``byte_start`` is their place in its log, ``created_at`` when they were
+    observed. ``queue`` and ``route`` lines tell what became of prompts and routes; ``audit`` lines
+    (legacy surfaces part 1, section 11) stand alone.
     """
 
     id = AutoField()
-    kind = TextField(constraints=[Check("kind IN ('managed', 'audit')")])
+    kind = TextField(constraints=[Check("kind IN ('managed', 'agent', 'queue', 'route', 'audit')")])
     event_type = TextField()
     actor = TextField(constraints=[Check("actor IN ('operator', 'daemon')")])
     container_id = TextField(null=True)
@@ -143,9 +145,26 @@ class Event(Table):
     sequence = IntegerField(null=True)
     payload = TextField()
     created_at = BigIntegerField()
+    agent_id = TextField(null=True)
+    byte_start = BigIntegerField(null=True)
 
     class Meta:
         constraints = [
             Check("(kind = 'managed') = (layout_id IS NOT NULL AND sequence IS NOT NULL)")
         ]
         indexes = ((("layout_id", "sequence"), True),)
+
+
+Event.add_index(
+    Event.index(Event.agent_id, Event.id, name="event_of_agent").where(
+        SQL("agent_id IS NOT NULL")
+    )
+)
+Event.add_index(
+    Event.index(Event.event_type, Event.id, name="event_classified").where(SQL("kind = 'agent'"))
+)
+Event.add_index(
+    Event.index(Event.created_at, Event.byte_start, Event.id, name="event_observed").where(
+        SQL("kind = 'agent'")
+    )
+)

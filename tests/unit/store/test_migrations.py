@@ -10,9 +10,10 @@ import pytest
 from peewee import SqliteDatabase
 
 from agenttower.errors import StateRefused
+from agenttower.store import migrate as migrations
 from agenttower.store import models
 from agenttower.store.database import Store, open_sqlite
-from agenttower.store.migrate import DIRECTORY, migrate, schema_version
+from agenttower.store.migrate import DIRECTORY, known_migrations, migrate, schema_version
 
 
 @pytest.fixture
@@ -43,9 +44,41 @@ def test_migrated_schema_is_what_the_models_say(store: Store, tmp_path: Path) ->
 
 
 def test_migrating_twice_changes_nothing(store: Store) -> None:
-    assert migrate(store) == ["0001_initial"]
+    assert migrate(store) == known_migrations()
     assert migrate(store) == []
-    assert schema_version(store) == 1
+    assert schema_version(store) == len(known_migrations())
+
+
+def test_rows_of_an_older_schema_are_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "DIRECTORY", only_the_first(Path(store.database.database)))
+        assert migrate(store) == ["0001_initial"]
+    store.execute(
+        "INSERT INTO agent VALUES ('agt_0123456789ab', 'c', '/s', 'one', 0, 0, '%0', 1, NULL,"
+        " 'slave', 'codex', 's1', '', NULL, 'managed', 1, 1, NULL, 1)"
+    )
+    store.execute(
+        "INSERT INTO log_attachment VALUES ('lat_0123456789ab', 'agt_0123456789ab', '/log',"
+        " 'active', 'managed', 7, 8, NULL, NULL)"
+    )
+    store.execute(
+        "INSERT INTO event VALUES (41, 'audit', 't', 'daemon', NULL, NULL, NULL, NULL, '{}', 9)"
+    )
+    assert migrate(store) == known_migrations()[1:]
+    attached = store.execute("SELECT log_path, created_at, via FROM log_attachment").fetchall()
+    assert attached == [("/log", 7, "pipe")]
+    assert store.execute("SELECT id, kind, created_at FROM event").fetchall() == [(41, "audit", 9)]
+    assert store.execute("SELECT agent_id, tmux_server FROM agent").fetchall() == [
+        ("agt_0123456789ab", None)
+    ]
+
+
+def only_the_first(database: Path) -> Path:
+    folder = database.parent / "older"
+    folder.mkdir()
+    for path in DIRECTORY.glob("0001*"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
 
 
 def test_migration_files_are_numbered_without_gaps() -> None:

@@ -25,6 +25,10 @@ from agenttower.store.invariants import CHECKS
 from agenttower.store.migrate import migrate
 from agenttower.store.upkeep import SHOWN, check
 
+ALL = tuple(migrations.known_migrations())
+NEWEST = ALL[-1]
+MORE = f"{len(ALL) + 1:04d}_more"
+
 BODY = {
     "container": {
         "id": "C" * 64,
@@ -202,7 +206,7 @@ def test_a_sound_database_is_called_sound(database: Path) -> None:
     report = check(database)
     assert report.findings == ()
     assert report.sound
-    assert report.schema == "0001_initial"
+    assert report.schema == NEWEST
     assert set(report.checks) >= {"integrity", *(question.__name__ for question in CHECKS)}
 
 
@@ -408,7 +412,7 @@ def test_missing_newer_and_empty_databases(database: Path, tmp_path: Path) -> No
         check(tmp_path / "nowhere")
     os.close(os.open(tmp_path / "empty", os.O_CREAT | os.O_WRONLY, 0o600))
     [finding] = check(tmp_path / "empty").findings
-    assert finding.found == "lacks 0001_initial"
+    assert finding.found == f"lacks {', '.join(ALL)}"
     assert "agenttower db migrate" in finding.advice
     with closing(writing(database)) as db:
         db.execute("INSERT INTO schema_migration (name, applied) VALUES ('0999_future', 'x')")
@@ -511,7 +515,7 @@ def next_program(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     folder.mkdir()
     for path in migrations.DIRECTORY.glob("0*"):
         (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "0002_more.py").write_text(
+    (folder / f"{MORE}.py").write_text(
         "def up(migrator, db):\n    db.execute_sql('CREATE TABLE more (id INTEGER)')\n"
     )
     monkeypatch.setattr(migrations, "DIRECTORY", folder)
@@ -524,9 +528,9 @@ def tables(path: Path) -> set[str]:
 
 @pytest.mark.usefixtures("next_program")
 def test_migrating_backs_up_and_says_what_it_did(database: Path, paths: Paths) -> None:
-    assert [f.found for f in check(database).findings] == ["lacks 0002_more"]
+    assert [f.found for f in check(database).findings] == [f"lacks {MORE}"]
     done = upgrade(paths, "before.sqlite3")
-    assert (done.before, done.after, done.applied) == ("0001_initial", "0002_more", ("0002_more",))
+    assert (done.before, done.after, done.applied) == (NEWEST, MORE, (MORE,))
     assert done.backup == paths.backups_dir / "before.sqlite3"
     assert "more" in tables(database)
     assert "more" not in tables(done.backup)
@@ -555,7 +559,7 @@ def test_migrate_where_nothing_is_due_disturbs_nobody(database: Path, paths: Pat
 
 def test_migrate_makes_a_database_where_there_is_none(paths: Paths) -> None:
     done = upgrade(paths, "x")
-    assert (done.before, done.applied, done.backup) == ("", ("0001_initial",), None)
+    assert (done.before, done.applied, done.backup) == ("", ALL, None)
     assert check(paths.database).sound
 
 

@@ -1,0 +1,61 @@
+"""Where the output of agents is captured, and how far it has been read."""
+
+from __future__ import annotations
+
+from peewee import SQL, BigIntegerField, Check, CompositeKey, IntegerField, TextField
+
+from agenttower.store.models.base import Table, reference
+from agenttower.store.models.benches import Agent
+
+
+class LogAttachment(Table):
+    """Where an agent's output is captured. ``log_path`` is the host's, ``bench_path`` the bench's;
+    ``via`` says whether the bench writes it (``pipe``) or we read it through the engine (``exec``).
+    """
+
+    attachment_id = TextField(primary_key=True)
+    agent_id = reference(Agent)
+    log_path = TextField()
+    status = TextField(
+        constraints=[Check("status IN ('active', 'stale', 'detached', 'superseded')")]
+    )
+    source = TextField(constraints=[Check("source IN ('explicit', 'register_self', 'managed')")])
+    attached_at = BigIntegerField()
+    last_status_at = BigIntegerField()
+    superseded_at = BigIntegerField(null=True)
+    superseded_by = TextField(null=True)
+    created_at = BigIntegerField()
+    bench_path = TextField(null=True)
+    via = TextField(constraints=[Check("via IN ('pipe', 'exec')")])
+    pipe_pane_command = TextField(null=True)
+    prior_pipe_target = TextField(null=True)
+
+
+LogAttachment.add_index(
+    LogAttachment.index(
+        LogAttachment.log_path, name="log_attachment_active_path", unique=True
+    ).where(SQL("status = 'active'"))
+)
+
+
+class LogOffset(Table):
+    """How far a log has been read; moved in the transaction that writes its events.
+
+    ``byte_offset`` never passes an open debounce window, which is kept in ``open_window`` (JSON),
+    so that a crash loses no activity.
+    """
+
+    agent_id = TextField()
+    log_path = TextField()
+    byte_offset = BigIntegerField(constraints=[Check("byte_offset >= 0")])
+    line_offset = BigIntegerField(constraints=[Check("line_offset >= 0")])
+    last_event_offset = BigIntegerField()
+    last_output_at = BigIntegerField(null=True)
+    file_inode = TextField(null=True)
+    file_size_seen = BigIntegerField()
+    open_window = TextField(null=True)
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("agent_id", "log_path")

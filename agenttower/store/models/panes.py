@@ -1,0 +1,73 @@
+"""Every pane that a scan has seen, ours and others', and what waits for a person in one."""
+
+from __future__ import annotations
+
+from peewee import BigIntegerField, BooleanField, Check, CompositeKey, IntegerField, TextField
+
+from agenttower.store.models.base import Table
+
+
+class Pane(Table):
+    """A tmux pane by its six-part key (legacy surfaces part 1, section 7). Never deleted.
+
+    ``active`` is presence at the last scan, ``pane_active`` tmux's focus. ``tmux_server`` tells
+    servers on one socket apart, since ``%N`` begins anew with each.
+    """
+
+    container_id = TextField()
+    tmux_socket_path = TextField()
+    tmux_session_name = TextField()
+    tmux_window_index = IntegerField()
+    tmux_pane_index = IntegerField()
+    tmux_pane_id = TextField()
+    tmux_server = TextField()
+    container_user = TextField()
+    pane_pid = IntegerField()
+    pane_tty = TextField()
+    pane_current_command = TextField()
+    pane_current_path = TextField()
+    pane_title = TextField()
+    pane_active = BooleanField()
+    active = BooleanField()
+    first_seen_at = BigIntegerField()
+    last_scanned_at = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey(
+            "container_id",
+            "tmux_socket_path",
+            "tmux_session_name",
+            "tmux_window_index",
+            "tmux_pane_index",
+            "tmux_pane_id",
+        )
+
+
+class PaneScan(Table):
+    """One run of pane discovery, failed ones included."""
+
+    scan_id = TextField(primary_key=True)
+    started_at = BigIntegerField()
+    completed_at = BigIntegerField()
+    status = TextField(constraints=[Check("status IN ('ok', 'degraded', 'failed')")])
+    containers_scanned = IntegerField()
+    sockets_scanned = IntegerField()
+    panes_seen = IntegerField()
+    panes_newly_active = IntegerField()
+    panes_reconciled_inactive = IntegerField()
+    containers_skipped_inactive = IntegerField()
+    containers_tmux_unavailable = IntegerField()
+    error_code = TextField(null=True)
+    error_message = TextField(null=True)
+    error_details = TextField()
+
+
+class Attention(Table):
+    """A pane that waits for a person, by the id of its agent; also before it is registered."""
+
+    agent_id = TextField(primary_key=True)
+    kind = TextField()
+    rule_id = TextField()
+    text = TextField()
+    since = BigIntegerField()
+    seen_at = BigIntegerField()
