@@ -134,6 +134,79 @@ class PaneView:
     current_path: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PaneTarget:
+    """A pane of anybody's, addressed so that no other can be hit by mistake.
+
+    ``%N`` begins anew with each server, so the pane's process is part of the address; a pane of
+    ours is held by its token besides.
+    """
+
+    socket_path: str
+    pane_id: str
+    pane_pid: int
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPane:
+    """A pane as discovery sees it, ours or not. Text is as tmux gave it: neither cut nor clean."""
+
+    socket_path: str
+    session_name: str
+    window_index: int
+    pane_index: int
+    pane_id: str
+    pane_pid: int
+    tty: str
+    current_command: str
+    current_path: str
+    title: str
+    focused: bool
+    server: str
+    """Tells servers on one socket apart: pid and start time."""
+    token: str = ""
+    """Set on panes of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketFailure:
+    """A tmux server that could not be asked; ``socket_path`` is ``None`` for the whole bench."""
+
+    socket_path: str | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """Every pane of the bench user's tmux servers."""
+
+    user: str
+    panes: Sequence[FoundPane]
+    listed: Sequence[str]
+    """The sockets that exist, answering or not."""
+    failures: Sequence[SocketFailure] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a person would see in a pane now. Lines are text without escapes, top to bottom."""
+
+    lines: Sequence[str]
+    cursor_x: int
+    cursor_y: int
+    """Counted from the top line."""
+    command: str
+    """The name of the program in the foreground."""
+    dead: bool
+    in_mode: bool
+    """Somebody scrolls in it (copy mode) or looks at a menu: keys do not reach the program."""
+    input_off: bool
+    alternate: bool
+    """A full-screen program has the screen."""
+
+
 class ExitWatcher(Protocol):
     """Waits for tmux to tell that a program ended or a pane went."""
 
@@ -187,6 +260,40 @@ class Bench(Protocol):
 
     def capture_tail(self, token: str, lines: int, deadline: Deadline) -> str:
         """The last lines of the pane's screen and history as text; empty where it is gone."""
+
+    # --- anybody's panes -------------------------------------------------------------------------
+
+    def discover_panes(self, deadline: Deadline) -> Discovery:
+        """All panes on all tmux servers of the bench user. Part of it may fail and say so."""
+
+    def pipe_into(self, target: PaneTarget, log_path: str, deadline: Deadline) -> bool | None:
+        """Send a pane's output into a file of the bench; what it was piped into before ends.
+
+        :return: whether it was piped before; ``None`` where the pane is gone.
+        :raises LogNotVisible: the pipe ends at once, and the message says why.
+        """
+
+    def is_piped(self, target: PaneTarget, deadline: Deadline) -> bool | None:
+        """Whether a pane's output goes somewhere; ``None`` where the pane is gone."""
+
+    def unpipe(self, target: PaneTarget, deadline: Deadline) -> bool:
+        """End a pane's pipe, if it has one; ``False`` where the pane is gone."""
+
+    def screen(self, target: PaneTarget, deadline: Deadline) -> Screen | None:
+        """What a pane shows; ``None`` where it is gone."""
+
+    def paste(self, target: PaneTarget, text: bytes, deadline: Deadline) -> bool:
+        """Give a pane's program text as one bracketed paste; ``False``, and nothing was given,
+        where the pane is gone, dead or takes no input. Never repeated by itself."""
+
+    def submit(self, target: PaneTarget, deadline: Deadline) -> bool:
+        """Press Enter, also while somebody scrolls in the pane; ``False`` as for :meth:`paste`."""
+
+    def read_file(self, path: str, offset: int, limit: int, deadline: Deadline) -> bytes:
+        """Bytes of a file as the bench user sees it, for logs that no mount shows us.
+
+        :raises FileNotFoundError: there is none.
+        """
 
     def watch_exits(self) -> ExitWatcher:
         """A waiter for "something in a pane ended"; the caller closes it."""

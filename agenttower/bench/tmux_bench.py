@@ -10,11 +10,16 @@ from pathlib import Path
 
 from agenttower.bench import commands, probe
 from agenttower.bench.connection import ClientId, Connection
+from agenttower.bench.discovery import Discoverer
 from agenttower.bench.exit_watch import ExitWatch
 from agenttower.bench.interface import BenchInfo, Deadline, PaneSpec, PaneView
 from agenttower.bench.lookout import Lookout
 from agenttower.bench.opening_lock import OpeningLock
 from agenttower.bench.pane_maker import PaneMaker
+from agenttower.bench.pasting import Pasting
+from agenttower.bench.piping import Piping
+from agenttower.bench.screens import Screens
+from agenttower.bench.servers import Servers
 from agenttower.bench.transport import Launcher
 from agenttower.errors import LogNotVisible
 
@@ -46,6 +51,16 @@ class TmuxBench:
         self._connection = Connection(launcher, client, lock)
         self._lookout = Lookout(self._connection)
         self._maker = PaneMaker(bench_id, self._connection, self._lookout, self._kill_made_for)
+        servers = Servers(self._connection, launcher)
+        piping, pasting = Piping(servers), Pasting(servers)
+        self.discover_panes = Discoverer(servers).discover
+        self.pipe_into = piping.pipe_into
+        self.is_piped = piping.is_piped
+        self.unpipe = piping.unpipe
+        self.read_file = piping.read_file
+        self.screen = Screens(servers).screen
+        self.paste = pasting.paste
+        self.submit = pasting.submit
         self._watcher: Callable[[], ExitWatch] = lambda: ExitWatch(
             launcher, replace(client, role="watch"), lock
         )

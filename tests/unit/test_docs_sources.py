@@ -10,9 +10,9 @@ from tests.support.markdown import Document, codes
 
 ROOT = Path(__file__).parents[2]
 SOURCES = Document(ROOT / "docs/sources.md")
-LEGACY = "legacy surfaces"
+LEGACY, QUEUES = "legacy surfaces", "legacy surfaces part 2"
 CITED = re.compile(
-    r"\b(?P<name>managed\.md|design\.md|tmux-channel\.md|legacy(?: surfaces)?(?: part 1)?)"
+    r"\b(?P<name>managed\.md|design\.md|tmux-channel\.md|legacy(?: surfaces)?(?: part [12])?)"
     r",? (?:sections? )?(?P<sections>\d[\d.]*(?:(?:, (?:\d[\d.]*, )*\d[\d.]*)? and \d[\d.]*)?)",
     re.IGNORECASE,
 )
@@ -25,7 +25,8 @@ def citations() -> Iterator[tuple[str, str, Path]]:
             text = re.sub(r"\s*\n[ #]*", " ", path.read_text(encoding="utf-8"))
             for found in CITED.finditer(text):
                 name = found["name"].lower()
-                name = LEGACY if name.startswith("legacy") else name
+                if name.startswith("legacy"):
+                    name = QUEUES if name.endswith("part 2") else LEGACY
                 for section in re.findall(r"(\d+)(?:\.\d+)*", found["sections"]):
                     yield name, section, path
 

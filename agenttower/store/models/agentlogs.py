@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import SQL, BigIntegerField, Check, CompositeKey, IntegerField, TextField
+from peewee import SQL, BigIntegerField, Check, CompositeKey, TextField
 
 from agenttower.store.models.base import Table, reference
 from agenttower.store.models.benches import Agent

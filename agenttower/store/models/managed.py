@@ -156,9 +156,7 @@ class Event(Table):
 
 
 Event.add_index(
-    Event.index(Event.agent_id, Event.id, name="event_of_agent").where(
-        SQL("agent_id IS NOT NULL")
-    )
+    Event.index(Event.agent_id, Event.id, name="event_of_agent").where(SQL("agent_id IS NOT NULL"))
 )
 Event.add_index(
     Event.index(Event.event_type, Event.id, name="event_classified").where(SQL("kind = 'agent'"))
