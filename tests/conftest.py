@@ -14,10 +14,12 @@ from tests.support.tower import Tower
 
 
 def pytest_configure() -> None:
-    """A shell that starts this in the background lets it ignore Ctrl-C, and so its children,
-    some of which are sent it by tests."""
+    """What starts this in the background (a shell, nohup) lets it ignore signals, and so its
+    children, some of which are sent them by tests."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
