@@ -21,8 +21,9 @@ setup:
 demo: setup
 	@$(VENV)/agenttower demo
 
+# The tests mostly wait: for programs, containers and deadlines.
 test: setup
-	$(VENV)/python -m pytest
+	$(VENV)/python -m pytest -n $(or $(PROCESSES),2) --dist loadfile
 
 torture: setup
 	$(VENV)/python -m tests.torture $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))

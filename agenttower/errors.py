@@ -19,7 +19,7 @@ class AgentTowerError(Exception):
     """
 
     code: ClassVar[str] = "internal_error"
-    error_class: ClassVar[str] = "internal"
+    error_class: str = "internal"
 
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)

@@ -5,19 +5,46 @@ from __future__ import annotations
 import secrets
 import signal
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from tests.support.docker import BenchFactory, DockerEngine, open_engine
+from agenttower.demo.engine import private_engine_obstacle
+from tests.support.docker import (
+    ENGINE_VARIABLE,
+    BenchFactory,
+    DockerEngine,
+    named_engine,
+    open_engine,
+)
 from tests.support.state_home import StateHome, make_state_home
 from tests.support.tower import Tower
 
 
-def pytest_configure() -> None:
-    """A shell that starts this in the background lets it ignore Ctrl-C, and so its children,
-    some of which are sent it by tests."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    _heed_signals()
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        _share_engine(config)
+
+
+def _share_engine(config: pytest.Config) -> None:
+    """Start one engine for all processes of a parallel run; where none can be started, each test
+    that wants one says why."""
+    if named_engine() is None and private_engine_obstacle() is None:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        engine = stack.enter_context(open_engine())
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv(ENGINE_VARIABLE, engine.url)
+
+
+def _heed_signals() -> None:
+    """What starts this in the background (a shell, nohup) lets it ignore signals, and so its
+    children, some of which are sent them by tests."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

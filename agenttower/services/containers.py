@@ -13,7 +13,7 @@ from typing import Any
 from agenttower.bench.interface import BenchEvent, BenchInfo, BenchScan
 from agenttower.bench.registry import Benches
 from agenttower.clock import Clock, Micros, to_rfc3339
-from agenttower.errors import AgentTowerError, ConfigInvalid
+from agenttower.errors import AgentTowerError, BenchError, ConfigInvalid
 from agenttower.paths import Paths
 from agenttower.settings import load_config
 from agenttower.store import containers
@@ -171,6 +171,8 @@ class ContainerService:
         """Take note of what an engine told: a stopped container is known at once.
 
         Anything that may bring a container into scope leads to a scan.
+
+        :raises DatabaseBusy: it could not be written down; to be heeded again.
         """
         known = containers.by_ref(event.bench_id) if event.bench_id else None
         if event.bench_id and known is None and not self._is_in_scope(event.name):
@@ -184,7 +186,7 @@ class ContainerService:
             return
         try:
             self.scan()
-        except AgentTowerError as error:
+        except (BenchError, ConfigInvalid) as error:
             log.warning("scan failed: %s", error.message, extra={"action": "scan_failed"})
 
     def _is_in_scope(self, name: str) -> bool:

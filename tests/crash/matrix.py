@@ -39,6 +39,8 @@ SERVE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "create": ("create.committing", "create.committed"),
         "recreate": ("recreate.committing", "recreate.committed"),
+        "remove_pane": ("remove.committing", "remove.committed"),
+        "remove_layout": ("remove.committing", "remove.committed"),
     }
 )
 

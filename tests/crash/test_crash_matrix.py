@@ -15,7 +15,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from docker.models.containers import Container
@@ -208,10 +208,13 @@ def test_serve_killed(
     case = operation.prepare(next(fresh))
     tower.stop("serve")
     tower.start("serve", environ={ARMED: point})
-    with held(tower, "worker"), asking(operation.ask, case):
-        tower.wait_killed("serve")
-        assert story.read()[1] == [], "with serve dead"
-        tower.start("serve")
+    with ExitStack() as hold:
+        hold.enter_context(held(tower, "worker"))
+        with asking(operation.ask, case):
+            tower.wait_killed("serve")
+            assert story.read()[1] == [], "with serve dead"
+            tower.start("serve")
+            hold.close()  # a removal is answered when it is done
     assert outcome_of(case, story) == expected
 
 

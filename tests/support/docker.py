@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 from collections.abc import Iterator, Mapping
@@ -34,7 +35,11 @@ class DockerEngine:
 
     def image(self, suite: str) -> str:
         """The name of the bench image of a Debian suite, ``bookworm`` or ``trixie``."""
-        return ensure_image(self.client, suite, self.cache_dir / "images", say=print)
+        images_dir = self.cache_dir / "images"
+        images_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (images_dir / "tests.lock").open("ab") as lock:  # of several test processes one builds
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return ensure_image(self.client, suite, images_dir, say=print)
 
 
 @contextmanager
@@ -42,7 +47,7 @@ def open_engine() -> Iterator[DockerEngine]:
     """The engine that the environment names, else a private one. Never silently the machine's."""
     cache_dir = default_paths().cache_dir
     with ExitStack() as stack:
-        url = _named_engine()
+        url = named_engine()
         if url is None:
             obstacle = private_engine_obstacle()
             if obstacle is not None:
@@ -59,7 +64,8 @@ def cannot_run(reason: str) -> None:
     pytest.skip(reason)
 
 
-def _named_engine() -> str | None:
+def named_engine() -> str | None:
+    """The engine that the environment names, if it answers."""
     named = os.environ.get(ENGINE_VARIABLE)
     if named:
         if not answers(named):

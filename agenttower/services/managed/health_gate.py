@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import TypeVar
 
 from agenttower.bench.interface import Bench, Deadline
 from agenttower.bench.registry import Benches
 from agenttower.domain.identifiers import tmux_session_target
 from agenttower.errors import (
+    AgentTowerError,
     BenchConnectionLost,
     BenchTimeout,
     ContainerInactive,
@@ -21,6 +23,8 @@ from agenttower.store.containers import ContainerRecord
 
 SESSION_CHECK_S = 5.0
 """How long tmux may take to say which sessions exist, in seconds."""
+
+Told = TypeVar("Told", bound=AgentTowerError)
 
 
 class HealthGate:
@@ -69,21 +73,29 @@ class HealthGate:
         """
         deadline = time.monotonic() + SESSION_CHECK_S
         try:
-            bench = self._benches.get(container.id)
             try:
-                taken = _is_taken(bench, session, owner, deadline)
-            except BenchConnectionLost:  # a channel that died since it was last used
-                taken = _is_taken(bench, session, owner, deadline)
+                taken = _is_taken(self._benches.get(container.id), session, owner, deadline)
+            except BenchConnectionLost:
+                # The channel died since it was last used, or somebody dropped the handle just now.
+                taken = _is_taken(self._benches.get(container.id), session, owner, deadline)
         except DockerUnavailable as error:
-            raise DockerUnavailable(error.message) from error  # M1 knows this one code for all
+            # M1 knows this one code for all.
+            raise _as_transient_as(error, DockerUnavailable(error.message)) from error
         except (BenchTimeout, BenchConnectionLost) as error:
-            raise TmuxUnavailable(
+            unavailable = TmuxUnavailable(
                 f"tmux in container {container.name} does not answer ({error.message}); "
                 "is the container paused or overloaded? see 'docker ps', then try again",
                 container_id=container.id,
-            ) from error
+            )
+            raise _as_transient_as(error, unavailable) from error
         if taken:
             raise SessionNameConflict(container.id, session)
+
+
+def _as_transient_as(cause: AgentTowerError, told: Told) -> Told:
+    """A restart's step tries again after what really happened, whatever a client is told."""
+    told.error_class = cause.error_class
+    return told
 
 
 def _is_taken(bench: Bench, session: str, owner: str | None, deadline: Deadline) -> bool:

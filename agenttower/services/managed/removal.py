@@ -13,6 +13,7 @@ from typing import Any
 
 from agenttower.bench.interface import Deadline
 from agenttower.clock import Clock
+from agenttower.crashpoints import crash_point
 from agenttower.domain import events
 from agenttower.domain.identifiers import check_identifier, check_uuid
 from agenttower.domain.states import Stage, State
@@ -90,6 +91,7 @@ class Removal:
             return
         if not presence.heard_of_a_worker(self._clock()):
             raise WorkerUnavailable
+        transaction.afterwards("crash", lambda: crash_point("remove.committed"))
         self._engine.submit(
             transaction,
             "remove",
@@ -99,6 +101,7 @@ class Removal:
             requested_by="operator",
             steps=[NewStep("tmux_kill", pane.pane_id) for pane in wanted],
         )
+        crash_point("remove.committing")
 
     def _stop_restart(self, pane: PaneRecord) -> None:
         """A restart that is clearing the pane away goes no further than that."""

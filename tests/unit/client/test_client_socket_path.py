@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,6 +17,13 @@ def make_socket(path: Path) -> Path:
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(path))
     return path
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A short one: the path of a socket has 107 characters at most."""
+    with TemporaryDirectory(prefix="at-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture
