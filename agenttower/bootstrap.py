@@ -31,10 +31,16 @@ from agenttower.services.managed.recovery import recover
 from agenttower.services.managed.recreation import Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.restart import Restarts
+from agenttower.services.prompt_changes import PromptChanges, Wakers
+from agenttower.services.prompts import NewPrompt, PromptQueue
+from agenttower.services.routes import RouteService
+from agenttower.services.routing import RoutedPrompt, Routing
+from agenttower.services.routing_tally import RoutingTally
+from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.settings import Settings, load_settings
 from agenttower.store.containers import active_ids
-from agenttower.store.database import Store, open_sqlite
+from agenttower.store.database import Store, Transaction, open_sqlite
 from agenttower.store.migrate import migrate
 
 log = logging.getLogger(__name__)
@@ -139,7 +145,55 @@ def reconciler(core: Core) -> Reconcile:
 def pane_parts(core: Core) -> Parts:
     """What the stages of a pane's life work with."""
     restarts = Restarts(core.store, core.engine, clock.now)
-    return Parts(core.store, core.benches, clock.now, core.wake_readers, restarts.consider)
+    routes = route_service(core)
+
+    def agent_removed(transaction: Transaction, agent_id: str) -> None:
+        routes.agent_removed(transaction, agent_id)
+
+    return Parts(
+        core.store,
+        core.benches,
+        clock.now,
+        core.wake_readers,
+        restarts.consider,
+        agent_removed,
+    )
+
+
+def routing(core: Core, tally: RoutingTally) -> Routing:
+    """What turns events into prompts, in the worker."""
+    queue = prompt_queue(core)
+
+    def enqueue(transaction: Transaction, routed: RoutedPrompt) -> None:
+        queue.enqueue(
+            transaction,
+            NewPrompt(
+                sender=routed.master.agent_id,
+                target=routed.target.agent_id,
+                body=routed.text.encode(),
+                route_id=routed.route_id,
+                event_id=routed.event_id,
+            ),
+        )
+
+    rules = core.settings.config.routing
+    return Routing(core.store, enqueue, rules, clock.now, core.wake_readers, tally)
+
+
+def prompt_queue(core: Core) -> PromptQueue:
+    """The prompt queue of this core."""
+    wakers = Wakers(lambda: core.doorbell.ring("prompts"), core.wake_readers)
+    return PromptQueue(
+        core.store,
+        RoutingSwitch(core.store, clock.now, core.wake_readers),
+        clock.now,
+        PromptChanges(core.store, clock.now, wakers),
+    )
+
+
+def route_service(core: Core) -> RouteService:
+    """The service behind ``routes.*``."""
+    return RouteService(core.store, core.settings.config.routing, clock.now, core.wake_readers)
 
 
 def recreation(core: Core, catalog: Catalog) -> Recreation:
@@ -178,6 +232,7 @@ def tower(core: Core) -> Tower:
         ),
         recreation=recreation(core, catalog),
         removal=Removal(core.store, core.engine, clock.now),
+        routes=route_service(core),
     )
 
 

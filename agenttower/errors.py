@@ -120,6 +120,66 @@ class ServiceRefused(AgentTowerError):
     code = "service_refused"
 
 
+# --- routes --------------------------------------------------------------------------------------
+
+
+class RouteEventTypeInvalid(AgentTowerError):
+    """A route must name one of the ten event types that are read from output."""
+
+    code = "route_event_type_invalid"
+
+
+class RouteMasterRuleInvalid(AgentTowerError):
+    """How a route finds the master in whose name it speaks is not well said."""
+
+    code = "route_master_rule_invalid"
+
+
+class RouteTargetRuleInvalid(AgentTowerError):
+    """How a route finds whom it prompts is not well said."""
+
+    code = "route_target_rule_invalid"
+
+
+class RouteSourceScopeInvalid(AgentTowerError):
+    """Whose events a route heeds is not well said."""
+
+    code = "route_source_scope_invalid"
+
+
+class RouteTemplateInvalid(AgentTowerError):
+    """A template that could not always be rendered, or not be sent."""
+
+    code = "route_template_invalid"
+
+
+class RouteCreationFailed(AgentTowerError):
+    """A route was well said and could not be stored."""
+
+    code = "route_creation_failed"
+
+
+class RouteNotFound(AgentTowerError):
+    code = "route_id_not_found"
+
+    def __init__(self, route_id: str) -> None:
+        super().__init__(
+            f"no route {ascii(route_id)[:80]}; see 'agenttower route list'", route_id=route_id[:80]
+        )
+
+
+class EventNotFound(AgentTowerError):
+    """A preview named an event that is not there, or was not read from an agent's output."""
+
+    code = "event_id_not_found"
+
+    def __init__(self, event_id: int) -> None:
+        super().__init__(
+            f"no event {event_id} was read from an agent's output; see 'agenttower events'",
+            event_id=event_id,
+        )
+
+
 # --- containers and tmux -----------------------------------------------------------------------
 
 

@@ -55,12 +55,26 @@ class WorkerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_container: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
 
 
+class RoutingRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How events become prompts (legacy surfaces part 2, sections 1.1 and 11.1)."""
+
+    cycle_interval_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 1.0
+    """Between two tries of a decision that could not be written; routing itself is rung for."""
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+    """Events of one route that are worked off before it is the next one's turn."""
+    heartbeat_interval_seconds: Annotated[float, msgspec.Meta(ge=10, le=3600)] = 60.0
+    brake_prompts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 300
+    """Prompts that one route may make in the window; more wait. 0 takes the brake off."""
+    brake_window_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``config.toml``."""
 
     containers: ContainerRules = ContainerRules()
     local: LocalBench = LocalBench()
     worker: WorkerRules = WorkerRules()
+    routing: RoutingRules = RoutingRules()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -87,6 +101,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         ("containers", ContainerRules),
         ("local", LocalBench),
         ("worker", WorkerRules),
+        ("routing", RoutingRules),
     ):
         for key in rules.__struct_fields__:
             value = environ.get(f"{ENVIRONMENT_PREFIX}{table}_{key}".upper())

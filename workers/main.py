@@ -18,11 +18,13 @@ from agenttower.engine.outbox import Relay
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.private import private_directory
 from agenttower.services.managed.sweep import MarkerSweep
+from agenttower.services.routing_tally import RoutingTally
 from agenttower.settings import Settings, load_settings
 from workers.consumer import StepConsumer, stop_on_signals
 from workers.health import HealthPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
 from workers.queue import StepHuey
+from workers.routing import RoutingHeartbeat, RoutingPump
 from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -105,10 +107,24 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     health = HealthPump(core.store, core.benches, core.doorbell, bootstrap.reconciler(core))
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
+    _start_routing(stack, core)
     containers = bootstrap.container_service(core)
     for provider in core.benches.providers:
         watch = BenchWatch(core.store, provider, containers)
         stack.enter_context(running(f"watch {provider.name}", watch.run, watch.stop))
+
+
+def _start_routing(stack: ExitStack, core: Core) -> None:
+    rules = core.settings.config.routing
+    tally = RoutingTally(clock.now())
+    routing = bootstrap.routing(core, tally)
+    pump = RoutingPump(core.store, core.doorbell, routing, clock.now, rules.cycle_interval_seconds)
+    stack.callback(pump.close)
+    stack.enter_context(running("routing", pump.run, pump.stop))
+    heartbeat = RoutingHeartbeat(
+        core.store, tally, rules.heartbeat_interval_seconds, clock.now, core.wake_readers
+    )
+    stack.enter_context(running("routing heartbeat", heartbeat.run, heartbeat.stop))
 
 
 def _add_periodic_tasks(core: Core, queue: StepHuey) -> None:

@@ -19,6 +19,7 @@ from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.views import ManagedViews
+from agenttower.services.routes import RouteService
 from agenttower.store import layouts, ledger
 from agenttower.store.database import Store
 from agenttower.store.migrate import schema_version
@@ -50,6 +51,7 @@ class Tower:
         creation: LayoutCreation,
         recreation: Recreation,
         removal: Removal,
+        routes: RouteService,
     ) -> None:
         self._paths = paths
         self._clock = clock
@@ -62,6 +64,7 @@ class Tower:
         self._birth = Birth.now(clock)
         self._schema_version = schema_version(store)
 
+        self.routes = routes
         self.resolve_container = containers.resolve
         self.list_layouts = self._views.list_layouts
         self.layout_detail = self._views.layout_detail

@@ -14,9 +14,11 @@ CREATE UNIQUE INDEX "event_layout_id_sequence" ON "event" ("layout_id", "sequenc
 
 CREATE INDEX "event_of_agent" ON "event" ("agent_id", "id") WHERE agent_id IS NOT NULL;
 
-CREATE INDEX "event_classified" ON "event" ("event_type", "id") WHERE kind = 'agent';
+CREATE INDEX "event_classified" ON "event" ("event_type", "id", "agent_id") WHERE kind = 'agent';
 
 CREATE INDEX "event_observed" ON "event" ("created_at", "byte_start", "id") WHERE kind = 'agent';
+
+CREATE INDEX "event_heartbeat" ON "event" ("id") WHERE event_type = 'routing_worker_heartbeat';
 
 CREATE TABLE "log_attachment_new" ("attachment_id" TEXT NOT NULL PRIMARY KEY, "agent_id" TEXT NOT NULL, "log_path" TEXT NOT NULL, "status" TEXT NOT NULL CHECK (status IN ('active', 'stale', 'detached', 'superseded')), "source" TEXT NOT NULL CHECK (source IN ('explicit', 'register_self', 'managed')), "attached_at" {BIG} NOT NULL, "last_status_at" {BIG} NOT NULL, "superseded_at" {BIG}, "superseded_by" TEXT, "created_at" {BIG} NOT NULL, "bench_path" TEXT, "via" TEXT NOT NULL CHECK (via IN ('pipe', 'exec')), "pipe_pane_command" TEXT, "prior_pipe_target" TEXT, FOREIGN KEY ("agent_id") REFERENCES "agent" ("agent_id") ON DELETE RESTRICT);
 
@@ -54,7 +56,7 @@ CREATE UNIQUE INDEX "prompt_routed" ON "prompt" ("route_id", "event_id") WHERE o
 
 CREATE UNIQUE INDEX "prompt_idempotency" ON "prompt" ("sender_agent_id", "idempotency_key") WHERE idempotency_key IS NOT NULL;
 
-CREATE TABLE "route" ("route_id" TEXT NOT NULL PRIMARY KEY, "event_type" TEXT NOT NULL, "source_scope_kind" TEXT NOT NULL CHECK (source_scope_kind IN ('any', 'agent_id', 'role')), "source_scope_value" TEXT, "target_rule" TEXT NOT NULL CHECK (target_rule IN ('explicit', 'source', 'role')), "target_value" TEXT, "master_rule" TEXT NOT NULL CHECK (master_rule IN ('auto', 'explicit')), "master_value" TEXT, "template" TEXT NOT NULL, "enabled" {BOOL} NOT NULL, "last_consumed_event_id" INTEGER NOT NULL, "events_consumed" INTEGER NOT NULL, "last_cycle_at" {BIG}, "last_skip_reason" TEXT, "last_skip_at" {BIG}, "created_at" {BIG} NOT NULL, "updated_at" {BIG} NOT NULL, "created_by_agent_id" TEXT);
+CREATE TABLE "route" ("route_id" TEXT NOT NULL PRIMARY KEY, "event_type" TEXT NOT NULL, "source_scope_kind" TEXT NOT NULL CHECK (source_scope_kind IN ('any', 'agent_id', 'role')), "source_scope_value" TEXT, "target_rule" TEXT NOT NULL CHECK (target_rule IN ('explicit', 'source', 'role')), "target_value" TEXT, "master_rule" TEXT NOT NULL CHECK (master_rule IN ('auto', 'explicit')), "master_value" TEXT, "template" TEXT NOT NULL, "enabled" {BOOL} NOT NULL, "last_consumed_event_id" INTEGER NOT NULL, "events_consumed" INTEGER NOT NULL, "last_cycle_at" {BIG}, "last_skip_reason" TEXT, "last_skip_at" {BIG}, "created_at" {BIG} NOT NULL, "updated_at" {BIG} NOT NULL, "created_by_agent_id" TEXT, "container_id" TEXT);
 
 CREATE TABLE "daemon_state" ("key" TEXT NOT NULL PRIMARY KEY, "value" TEXT NOT NULL, "last_updated_at" {BIG} NOT NULL, "last_updated_by" TEXT NOT NULL);
 

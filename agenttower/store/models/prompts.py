@@ -115,7 +115,10 @@ Prompt.add_index(
 
 
 class Route(Table):
-    """A rule that turns events into prompts. Only ``enabled``, the cursor and the counters move."""
+    """A rule that turns events into prompts. Only ``enabled``, the cursor and the counters move.
+
+    ``container_id`` confines a route that was made from inside a bench to that bench (R12).
+    """
 
     route_id = TextField(primary_key=True)
     event_type = TextField()
@@ -137,6 +140,7 @@ class Route(Table):
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
     created_by_agent_id = TextField(null=True)
+    container_id = TextField(null=True)
 
 
 class DaemonState(Table):

@@ -1,0 +1,59 @@
+"""``routes.*`` (legacy surfaces part 2, section 10), and ``routes.preview``, which is additive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agenttower.rpc.method import Call, Gate, Method, Result
+from agenttower.rpc.schemas import lenient
+from agenttower.rpc.schemas_routes import (
+    AddRoute,
+    ListRoutes,
+    OneRoute,
+    PreviewRoute,
+    complete,
+    preview,
+)
+from agenttower.rpc.services import Services
+
+
+def route_methods(services: Services) -> dict[str, Method[Any]]:
+    """The ``routes.*`` table over one set of services."""
+
+    def add(call: Call[AddRoute]) -> Result:
+        return services.routes.add(call.caller, call.params.rule)
+
+    def listing(call: Call[ListRoutes]) -> Result:
+        return services.routes.listing(call.caller, enabled_only=call.params.enabled_only)
+
+    def show(call: Call[OneRoute]) -> Result:
+        return services.routes.show(call.caller, call.params.route_id)
+
+    def remove(call: Call[OneRoute]) -> Result:
+        return services.routes.remove(call.caller, call.params.route_id)
+
+    def enable(call: Call[OneRoute]) -> Result:
+        return services.routes.switch(call.caller, call.params.route_id, enabled=True)
+
+    def disable(call: Call[OneRoute]) -> Result:
+        return services.routes.switch(call.caller, call.params.route_id, enabled=False)
+
+    def look_ahead(call: Call[PreviewRoute]) -> Result:
+        wanted = call.params
+        return services.routes.preview(
+            call.caller,
+            wanted.event_id,
+            route_id=wanted.route_id,
+            rule=None if wanted.route is None else wanted.route.rule,
+        )
+
+    one = complete(OneRoute)
+    return {
+        "routes.add": Method(complete(AddRoute), add, Gate.KNOWN),
+        "routes.list": Method(lenient(ListRoutes), listing, Gate.KNOWN),
+        "routes.show": Method(one, show, Gate.KNOWN),
+        "routes.remove": Method(one, remove, Gate.KNOWN),
+        "routes.enable": Method(one, enable, Gate.KNOWN),
+        "routes.disable": Method(one, disable, Gate.KNOWN),
+        "routes.preview": Method(preview, look_ahead, Gate.KNOWN),
+    }

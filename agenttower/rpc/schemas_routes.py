@@ -1,0 +1,81 @@
+"""The shapes of ``params`` of ``routes.*`` (legacy surfaces part 2, section 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from agenttower.domain.route_rules import Rule
+from agenttower.errors import BadRequest
+from agenttower.rpc.method import Params
+from agenttower.rpc.schemas import RowNumber, lenient
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class AddRoute(msgspec.Struct, frozen=True):
+    """``routes.add``."""
+
+    event_type: str
+    target_rule: str
+    template: str
+    source_scope_kind: str = "any"
+    source_scope_value: str | None = None
+    target_value: str | None = None
+    master_rule: str = "auto"
+    master_value: str | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """What the route shall say."""
+        return Rule(**{name: getattr(self, name) for name in Rule.__dataclass_fields__})
+
+
+class ListRoutes(msgspec.Struct, frozen=True):
+    """``routes.list``."""
+
+    enabled_only: bool = False
+
+
+class OneRoute(msgspec.Struct, frozen=True):
+    """``routes.show``, ``routes.remove``, ``routes.enable`` and ``routes.disable``."""
+
+    route_id: str
+
+
+class PreviewRoute(msgspec.Struct, frozen=True):
+    """``routes.preview``, additive: an existing route, or one that is described as for ``add``."""
+
+    event_id: RowNumber
+    route_id: str | None = None
+    route: AddRoute | None = None
+
+
+def complete(struct: type[S]) -> Callable[[Params], S]:
+    """A decoder for legacy methods that have required parameters.
+
+    It raises :class:`~agenttower.errors.BadRequest` for one that is missing or has a wrong type.
+    """
+    decode = lenient(struct)
+    required = [f.encode_name for f in msgspec.structs.fields(struct) if f.required]
+
+    def check(params: Params) -> S:
+        for name in required:
+            if name not in params:
+                raise BadRequest(f"{name}: is required and was not given")
+        return decode(params)
+
+    return check
+
+
+def preview(params: Params) -> PreviewRoute:
+    """Decode ``routes.preview``.
+
+    :raises BadRequest: of ``route_id`` and ``route`` not exactly one is given.
+    """
+    wanted = complete(PreviewRoute)(params)
+    if (wanted.route_id is None) == (wanted.route is None):
+        raise BadRequest("give either route_id, a route that exists, or route, a description")
+    return wanted
