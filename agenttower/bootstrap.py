@@ -31,6 +31,9 @@ from agenttower.services.managed.recovery import recover
 from agenttower.services.managed.recreation import Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.restart import Restarts
+from agenttower.services.prompt_changes import PromptChanges, Wakers
+from agenttower.services.prompts import PromptQueue
+from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.settings import Settings, load_settings
 from agenttower.store.containers import active_ids
@@ -62,6 +65,10 @@ class Core:
     def wake_readers(self) -> None:
         """Tell everybody who shows or relays rows that they have changed."""
         self.doorbell.ring("events")
+
+    def wake_delivery(self) -> None:
+        """Tell the worker that a prompt may be delivered."""
+        self.doorbell.ring("prompts")
 
 
 @contextmanager
@@ -148,6 +155,26 @@ def recreation(core: Core, catalog: Catalog) -> Recreation:
     return Recreation(
         core.store, core.engine, core.benches, catalog, paths, clock.now, core.wake_readers
     )
+
+
+def prompt_changes(core: Core) -> PromptChanges:
+    """What changes the states of this core's prompts."""
+    return PromptChanges(core.store, clock.now, Wakers(core.wake_delivery, core.wake_readers))
+
+
+def routing_switch(core: Core) -> RoutingSwitch:
+    """The kill switch of this core."""
+
+    def wake() -> None:
+        core.wake_delivery()
+        core.wake_readers()
+
+    return RoutingSwitch(core.store, clock.now, wake)
+
+
+def prompt_queue(core: Core, switch: RoutingSwitch) -> PromptQueue:
+    """The prompt queue of this core: the door for prompts from agents, operators and routes."""
+    return PromptQueue(core.store, switch, clock.now, prompt_changes(core))
 
 
 def step_handlers(core: Core) -> dict[str, StepHandler]:
