@@ -69,6 +69,10 @@ class Core:
         """Tell everybody who shows or relays rows that they have changed."""
         self.doorbell.ring("events")
 
+    def wake_delivery(self) -> None:
+        """Tell the worker that a prompt may be delivered."""
+        self.doorbell.ring("prompts")
+
 
 @contextmanager
 def open_core(
@@ -162,7 +166,7 @@ def pane_parts(core: Core) -> Parts:
 
 def routing(core: Core, tally: RoutingTally) -> Routing:
     """What turns events into prompts, in the worker."""
-    queue = prompt_queue(core)
+    queue = prompt_queue(core, routing_switch(core))
 
     def enqueue(transaction: Transaction, routed: RoutedPrompt) -> None:
         queue.enqueue(
@@ -180,17 +184,6 @@ def routing(core: Core, tally: RoutingTally) -> Routing:
     return Routing(core.store, enqueue, rules, clock.now, core.wake_readers, tally)
 
 
-def prompt_queue(core: Core) -> PromptQueue:
-    """The prompt queue of this core."""
-    wakers = Wakers(lambda: core.doorbell.ring("prompts"), core.wake_readers)
-    return PromptQueue(
-        core.store,
-        RoutingSwitch(core.store, clock.now, core.wake_readers),
-        clock.now,
-        PromptChanges(core.store, clock.now, wakers),
-    )
-
-
 def route_service(core: Core) -> RouteService:
     """The service behind ``routes.*``."""
     return RouteService(core.store, core.settings.config.routing, clock.now, core.wake_readers)
@@ -202,6 +195,26 @@ def recreation(core: Core, catalog: Catalog) -> Recreation:
     return Recreation(
         core.store, core.engine, core.benches, catalog, paths, clock.now, core.wake_readers
     )
+
+
+def prompt_changes(core: Core) -> PromptChanges:
+    """What changes the states of this core's prompts."""
+    return PromptChanges(core.store, clock.now, Wakers(core.wake_delivery, core.wake_readers))
+
+
+def routing_switch(core: Core) -> RoutingSwitch:
+    """The kill switch of this core."""
+
+    def wake() -> None:
+        core.wake_delivery()
+        core.wake_readers()
+
+    return RoutingSwitch(core.store, clock.now, wake)
+
+
+def prompt_queue(core: Core, switch: RoutingSwitch) -> PromptQueue:
+    """The prompt queue of this core: the door for prompts from agents, operators and routes."""
+    return PromptQueue(core.store, switch, clock.now, prompt_changes(core))
 
 
 def step_handlers(core: Core) -> dict[str, StepHandler]:

@@ -453,3 +453,152 @@ class RemovalUnderWay(AgentTowerError):
             "the removal is accepted and still under way; it goes on by itself: "
             "ask again to wait for it, or see 'agenttower pane list'"
         )
+
+
+# --- prompts -----------------------------------------------------------------------------------
+
+
+class AgentNotFound(AgentTowerError):
+    """No agent of that id or label is registered."""
+
+    code = "agent_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"no agent {name[:80]!r} is registered; see 'agenttower agent list'", agent_id=name
+        )
+
+
+class TargetLabelAmbiguous(AgentTowerError):
+    """Several active agents have the label."""
+
+    code = "target_label_ambiguous"
+
+    def __init__(self, label: str, agent_ids: Sequence[str]) -> None:
+        super().__init__(
+            f"label {label[:80]!r} is that of {len(agent_ids)} active agents "
+            f"({', '.join(agent_ids[:5])}); name one by its agent id",
+            agent_ids=list(agent_ids),
+        )
+
+
+class BodyRefused(AgentTowerError):
+    """A prompt's text breaks a rule; nothing was stored. ``code`` names the rule."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # one class for the four codes of one check
+
+
+class SenderNotInPane(AgentTowerError):
+    """``queue.send_input`` without the pane it is sent from."""
+
+    code = "sender_not_in_pane"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this method sends for the agent of a pane, and no caller_pane was given; "
+            "on the host use 'agenttower send' (queue.operator_input)"
+        )
+
+
+class SenderNotPermitted(AgentTowerError):
+    """The pane that sends is no active agent's."""
+
+    code = "sender_role_not_permitted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no active agent is registered on the sending pane; "
+            "register it with 'agenttower register-self', and give it the role master on the host"
+        )
+
+
+class OperatorPaneInactive(AgentTowerError):
+    """The pane that approves, delays or cancels is no active agent's."""
+
+    code = "operator_pane_inactive"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no active agent is registered on the pane that asks; "
+            "ask from the host, or register the pane first"
+        )
+
+
+class MessageNotFound(AgentTowerError):
+    """No prompt has the id."""
+
+    code = "message_id_not_found"
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"no prompt {message_id[:80]!r}; see 'agenttower queue list'")
+
+
+class TerminalState(AgentTowerError):
+    """The prompt has reached its end."""
+
+    code = "terminal_state_cannot_change"
+
+    def __init__(self, message_id: str, state: str) -> None:
+        super().__init__(f"prompt {message_id} is {state} already; send it again if you want to")
+
+
+class DeliveryInProgress(AgentTowerError):
+    """The prompt is being delivered at this moment."""
+
+    code = "delivery_in_progress"
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(
+            f"prompt {message_id} is being delivered now; "
+            f"see 'agenttower queue show {message_id}' for what becomes of it"
+        )
+
+
+class ApprovalNotApplicable(AgentTowerError):
+    """The prompt is not blocked, or not for a reason that may be overruled."""
+
+    code = "approval_not_applicable"
+
+
+class DelayNotApplicable(AgentTowerError):
+    """The prompt is blocked already."""
+
+    code = "delay_not_applicable"
+
+    def __init__(self, message_id: str, reason: str) -> None:
+        super().__init__(f"prompt {message_id} is blocked already ({reason})")
+
+
+class RoutingToggleHostOnly(AgentTowerError):
+    """The kill switch is the host's."""
+
+    code = "routing_toggle_host_only"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "routing is switched on and off from the host only; "
+            "run 'agenttower routing enable|disable' there"
+        )
+
+
+class SinceInvalid(AgentTowerError):
+    """``since`` has another form."""
+
+    code = "since_invalid_format"
+
+    def __init__(self, value: str) -> None:
+        super().__init__(
+            f"since {value[:80]!r} is no time of the form 2026-05-06T18:01:34Z "
+            "or 2026-05-06T18:01:34.512Z"
+        )
+
+
+class OriginInvalid(AgentTowerError):
+    """``origin`` is none."""
+
+    code = "queue_origin_invalid"
+
+    def __init__(self, value: str) -> None:
+        super().__init__(f"origin {value[:80]!r} is neither 'direct' nor 'route'")

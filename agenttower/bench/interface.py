@@ -289,6 +289,9 @@ class Bench(Protocol):
     def submit(self, target: PaneTarget, deadline: Deadline) -> bool:
         """Press Enter, also while somebody scrolls in the pane; ``False`` as for :meth:`paste`."""
 
+    def clear_pastes(self, socket_path: str, deadline: Deadline) -> int:
+        """Take away what a delivery that was cut short may have left in a tmux server."""
+
     def read_file(self, path: str, offset: int, limit: int, deadline: Deadline) -> bytes:
         """Bytes of a file as the bench user sees it, for logs that no mount shows us.
 

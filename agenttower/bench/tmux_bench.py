@@ -61,6 +61,7 @@ class TmuxBench:
         self.screen = Screens(servers).screen
         self.paste = pasting.paste
         self.submit = pasting.submit
+        self.clear_pastes = pasting.clear_pastes
         self._watcher: Callable[[], ExitWatch] = lambda: ExitWatch(
             launcher, replace(client, role="watch"), lock
         )

@@ -50,6 +50,8 @@ CREATE INDEX "prompt_target_agent_id" ON "prompt" ("target_agent_id");
 
 CREATE INDEX "prompt_open" ON "prompt" ("id") WHERE state IN ('queued', 'blocked');
 
+CREATE INDEX "prompt_in_line" ON "prompt" ("target_agent_id", "id") WHERE state = 'queued' AND delivery_attempt_started_at IS NULL;
+
 CREATE UNIQUE INDEX "prompt_in_flight" ON "prompt" ("target_agent_id") WHERE state = 'queued' AND delivery_attempt_started_at IS NOT NULL;
 
 CREATE UNIQUE INDEX "prompt_routed" ON "prompt" ("route_id", "event_id") WHERE origin = 'route';

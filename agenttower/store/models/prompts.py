@@ -98,6 +98,11 @@ Prompt.add_index(
     Prompt.index(Prompt.id, name="prompt_open").where(SQL("state IN ('queued', 'blocked')"))
 )
 Prompt.add_index(
+    Prompt.index(Prompt.target_agent_id, Prompt.id, name="prompt_in_line").where(
+        SQL("state = 'queued' AND delivery_attempt_started_at IS NULL")
+    )
+)
+Prompt.add_index(
     Prompt.index(Prompt.target_agent_id, name="prompt_in_flight", unique=True).where(
         SQL("state = 'queued' AND delivery_attempt_started_at IS NOT NULL")
     )
