@@ -36,6 +36,7 @@ COMMANDS = {
         "template",
         "profile",
         "events",
+        "route",
         "db",
         "demo",
     )
