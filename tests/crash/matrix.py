@@ -45,6 +45,9 @@ SERVE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 RESTART_POINTS = ("recreate.committing", "recreate.committed")
 """Passed in the worker: a restart orders its successor as an operator would."""
 
+ROUTING_POINTS = tuple(f"route_decision.{m}" for m in ("decided", "committing", "committed"))
+"""Killed at in test_routing_crash.py."""
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -52,7 +55,7 @@ def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
-    return points.union(*SERVE_POINTS.values())
+    return points.union(ROUTING_POINTS, *SERVE_POINTS.values())
 
 
 def points_in_source() -> set[str]:
