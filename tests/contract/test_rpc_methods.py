@@ -20,6 +20,8 @@ BENCH = Caller("bench", OWN)
 UNKNOWN = Caller("unknown")
 CREATE = {"container_id": OWN, "template_name": "1m+2s", "tmux_session_name": "s"}
 
+ROUTE = {"event_type": "error", "target_rule": "source", "template": "x"}
+
 
 @pytest.fixture
 def services() -> FakeServices:
@@ -61,6 +63,13 @@ GATED = [
     ("managed.pane.remove", {"pane_id": "p"}),
     ("managed.pane.recreate", {"predecessor_pane_id": "p"}),
     ("managed.layout.remove", {"layout_id": LAYOUT}),
+    ("routes.add", ROUTE),
+    ("routes.list", {}),
+    ("routes.show", {"route_id": "r"}),
+    ("routes.remove", {"route_id": "r"}),
+    ("routes.enable", {"route_id": "r"}),
+    ("routes.disable", {"route_id": "r"}),
+    ("routes.preview", {"event_id": 1, "route_id": "r"}),
 ]
 OPEN = {"ping", "status", "managed.pane.promote_from_adopted"}
 
@@ -125,7 +134,7 @@ def test_bench_create_without_a_container(services: FakeServices, odd: object) -
 
 @pytest.mark.parametrize(
     "method",
-    ["list_containers", "list_agents", "managed.layout.list", "managed.pane.list"],
+    ["list_containers", "list_agents", "managed.layout.list", "managed.pane.list", "routes.list"],
 )
 def test_lists_are_scoped_to_the_bench_silently(services: FakeServices, method: str) -> None:
     assert ask(services, BENCH, method)["result"]["scope"] == OWN

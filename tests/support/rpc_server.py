@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agenttower.domain.route_rules import Rule
 from agenttower.errors import LayoutNotFound
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import Call, Gate, Method, Pending, Result
@@ -20,6 +21,33 @@ from agenttower.rpc.server import Server
 from agenttower.services.caller import Caller
 
 JOIN_S = 20.0
+
+
+class FakeRoutes:
+    """The service behind ``routes.*``; notes every call."""
+
+    def __init__(self, services: FakeServices) -> None:
+        self._note = services._note
+
+    def add(self, caller: Caller, rule: Rule) -> dict[str, Any]:
+        return self._note("routes.add", scope=caller.scope, rule=rule)
+
+    def listing(self, caller: Caller, *, enabled_only: bool) -> dict[str, Any]:
+        return self._note("routes.list", scope=caller.scope, enabled_only=enabled_only)
+
+    def show(self, caller: Caller, route_id: str) -> dict[str, Any]:
+        return self._note("routes.show", scope=caller.scope, route_id=route_id)
+
+    def remove(self, caller: Caller, route_id: str) -> dict[str, Any]:
+        return self._note("routes.remove", scope=caller.scope, route_id=route_id)
+
+    def switch(self, caller: Caller, route_id: str, *, enabled: bool) -> dict[str, Any]:
+        return self._note("routes.switch", scope=caller.scope, route_id=route_id, enabled=enabled)
+
+    def preview(
+        self, caller: Caller, event_id: int, *, route_id: str | None, rule: Rule | None
+    ) -> dict[str, Any]:
+        return self._note("routes.preview", scope=caller.scope, event_id=event_id)
 
 
 class FakeServices:
@@ -35,6 +63,7 @@ class FakeServices:
         """Layout id to container id."""
         self.events: list[dict[str, Any]] = []
         self.schema_version = 9
+        self.routes = FakeRoutes(self)
 
     def status(self, *, whole: bool) -> dict[str, Any]:
         return {"alive": True, "schema_version": self.schema_version}
