@@ -23,6 +23,8 @@ from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
+from agenttower.services.log_reader import LogReader
+from agenttower.services.log_source import LogSource
 from agenttower.services.managed import pipeline, removal, restart
 from agenttower.services.managed.create import LayoutCreation
 from agenttower.services.managed.pane_stage import Parts
@@ -31,6 +33,7 @@ from agenttower.services.managed.recovery import recover
 from agenttower.services.managed.recreation import Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.restart import Restarts
+from agenttower.services.rule_files import RuleBook
 from agenttower.services.tower import Tower
 from agenttower.settings import Settings, load_settings
 from agenttower.store.containers import active_ids
@@ -147,6 +150,19 @@ def recreation(core: Core, catalog: Catalog) -> Recreation:
     paths = core.settings.paths
     return Recreation(
         core.store, core.engine, core.benches, catalog, paths, clock.now, core.wake_readers
+    )
+
+
+def log_reader(core: Core, source: LogSource) -> LogReader:
+    """What turns the logs of one kind into events."""
+    settings = core.settings
+    return LogReader(
+        core.store,
+        source,
+        RuleBook(settings.paths.rules_dir),
+        settings.config.events,
+        clock.now,
+        core.wake_readers,
     )
 
 
