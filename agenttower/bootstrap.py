@@ -23,6 +23,8 @@ from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
+from agenttower.services.log_reader import LogReader
+from agenttower.services.log_source import LogSource
 from agenttower.services.managed import pipeline, removal, restart
 from agenttower.services.managed.create import LayoutCreation
 from agenttower.services.managed.pane_stage import Parts
@@ -36,6 +38,7 @@ from agenttower.services.prompts import NewPrompt, PromptQueue
 from agenttower.services.routes import RouteService
 from agenttower.services.routing import RoutedPrompt, Routing
 from agenttower.services.routing_tally import RoutingTally
+from agenttower.services.rule_files import RuleBook
 from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.settings import Settings, load_settings
@@ -215,6 +218,19 @@ def routing_switch(core: Core) -> RoutingSwitch:
 def prompt_queue(core: Core, switch: RoutingSwitch) -> PromptQueue:
     """The prompt queue of this core: the door for prompts from agents, operators and routes."""
     return PromptQueue(core.store, switch, clock.now, prompt_changes(core))
+
+
+def log_reader(core: Core, source: LogSource) -> LogReader:
+    """What turns the logs of one kind into events."""
+    settings = core.settings
+    return LogReader(
+        core.store,
+        source,
+        RuleBook(settings.paths.rules_dir),
+        settings.config.events,
+        clock.now,
+        core.wake_readers,
+    )
 
 
 def step_handlers(core: Core) -> dict[str, StepHandler]:

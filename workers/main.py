@@ -17,17 +17,23 @@ from agenttower.engine.bulkhead import Bulkhead
 from agenttower.engine.outbox import Relay
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.private import private_directory
+from agenttower.services.log_source import EngineLogs, HostLogs
 from agenttower.services.managed.sweep import MarkerSweep
+from agenttower.services.reader_status import ReaderStatus
 from agenttower.services.routing_tally import RoutingTally
 from agenttower.settings import Settings, load_settings
 from workers.consumer import StepConsumer, stop_on_signals
 from workers.health import HealthPump
+from workers.log_reader import LogReaderPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
 from workers.queue import StepHuey
 from workers.routing import RoutingHeartbeat, RoutingPump
 from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+
+ENGINE_LOOK_S = 2.0
+"""How often logs are read through the engine; nobody tells when they grow."""
 
 
 class StepRunner:
@@ -108,6 +114,7 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
     _start_routing(stack, core)
+    _start_log_readers(stack, core)
     containers = bootstrap.container_service(core)
     for provider in core.benches.providers:
         watch = BenchWatch(core.store, provider, containers)
@@ -125,6 +132,22 @@ def _start_routing(stack: ExitStack, core: Core) -> None:
         core.store, tally, rules.heartbeat_interval_seconds, clock.now, core.wake_readers
     )
     stack.enter_context(running("routing heartbeat", heartbeat.run, heartbeat.stop))
+
+
+def _start_log_readers(stack: ExitStack, core: Core) -> None:
+    """One for files, and one for logs behind the engine, so that a bench that hangs delays only
+    the latter."""
+    cycle_s = core.settings.config.events.reader_cycle_wallclock_cap_seconds
+    for name, source, pause_s in (
+        ("events_reader", HostLogs(core.settings.paths.logs_dir), cycle_s),
+        ("events_reader_exec", EngineLogs(core.benches), max(cycle_s, ENGINE_LOOK_S)),
+    ):
+        reader = bootstrap.log_reader(core, source)
+        status = ReaderStatus(core.store, name, clock.now)
+        on_host = isinstance(source, HostLogs)
+        pump = LogReaderPump(core.store, core.doorbell, reader, status, pause_s, on_host=on_host)
+        stack.callback(pump.close)
+        stack.enter_context(running(name, pump.run, pump.stop))
 
 
 def _add_periodic_tasks(core: Core, queue: StepHuey) -> None:

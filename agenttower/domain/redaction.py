@@ -71,12 +71,23 @@ def _redact_environment(env: object) -> object:
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _ANYWHERE = (
-    (re.compile(r"\bsk-[A-Za-z0-9_-]{20,}", re.ASCII), "<redacted:openai-key>"),
-    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}\b", re.ASCII), "<redacted:github-token>"),
-    (re.compile(r"\bAKIA[A-Z0-9]{16}\b", re.ASCII), "<redacted:aws-access-key>"),
-    (re.compile(r"\bBearer [A-Za-z0-9_\-.=]{16,}", re.ASCII), "Bearer <redacted:bearer>"),
+    ("sk-", re.compile(r"\bsk-[A-Za-z0-9_-]{20,}", re.ASCII), "<redacted:openai-key>"),
+    ("gh", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}\b", re.ASCII), "<redacted:github-token>"),
+    ("github_pat_", re.compile(r"\bgithub_pat_\w{20,}", re.ASCII), "<redacted:github-token>"),
+    ("AKIA", re.compile(r"\bAKIA[A-Z0-9]{16}\b", re.ASCII), "<redacted:aws-access-key>"),
+    (
+        "Bearer ",
+        re.compile(r"\bBearer [A-Za-z0-9_\-.=]{16,}", re.ASCII),
+        "Bearer <redacted:bearer>",
+    ),
+    # A JWT's header is JSON, which begins with {" and so, encoded, with eyJ: no host name does.
+    (
+        "eyJ",
+        re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII),
+        "<redacted:jwt>",
+    ),
 )
-# The header of a JWT is JSON, which begins with {" and so, encoded, with eyJ: no host name does.
+"""What occurs in every match, the pattern, and what stands in its place."""
 _JWT = re.compile(r"\s*eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*", re.ASCII)
 _ASSIGNMENT = re.compile(
     r"(?P<name>\s*(?:export\s+)?[A-Z_0-9]*(?:API_?KEY|TOKEN|SECRET|PASSWORD|AUTH))=.+",
@@ -89,13 +100,24 @@ def redact_text(text: str) -> str:
 
     Terminal escapes are stripped first, so that a colour does not hide a token.
     """
-    return "\n".join(_redact_line(_ESCAPES.sub("", line)) for line in text.split("\n"))
+    return "\n".join(_redact_line(line) for line in strip_escapes(text).split("\n"))
+
+
+def strip_escapes(text: str) -> str:
+    """What a program printed, without what only moves the cursor or paints.
+
+    Line by line: an escape that is not finished takes nothing from the next line.
+    """
+    if "\x1b" not in text:
+        return text
+    return "\n".join(_ESCAPES.sub("", line) for line in text.split("\n"))
 
 
 def _redact_line(line: str) -> str:
-    for pattern, replacement in _ANYWHERE:
-        line = pattern.sub(replacement, line)
-    if _JWT.fullmatch(line):
+    if "eyJ" in line and _JWT.fullmatch(line):
         return "<redacted:jwt>"
-    assignment = _ASSIGNMENT.fullmatch(line)
+    for part, pattern, replacement in _ANYWHERE:
+        if part in line:
+            line = pattern.sub(replacement, line)
+    assignment = _ASSIGNMENT.fullmatch(line) if "=" in line else None
     return f"{assignment['name']}=<redacted:env-secret>" if assignment else line

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agenttower.domain.agent_events import AGENT_EVENT_TYPES
 from agenttower.domain.identifiers import is_agent_id
 from agenttower.domain.permissions import Role
 from agenttower.domain.prompts import NO_EXCERPT, check_body, excerpt
@@ -24,18 +25,7 @@ from agenttower.errors import (
     RouteTargetRuleInvalid,
 )
 
-EVENT_TYPES = (
-    "activity",
-    "waiting_for_input",
-    "completed",
-    "error",
-    "test_failed",
-    "test_passed",
-    "manual_review_needed",
-    "long_running",
-    "pane_exited",
-    "swarm_member_reported",
-)
+EVENT_TYPES = AGENT_EVENT_TYPES
 """What a route can be for: the types that are read from output, and no others."""
 
 SCOPES = ("any", "agent_id", "role")

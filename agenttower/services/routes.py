@@ -265,8 +265,8 @@ def _author(caller: Caller, agent_id: str | None) -> str | None:
 
 def _last_cycle_at(route: RouteRecord) -> int | None:
     """When the worker last scanned this route: with every cycle while it is enabled."""
-    said = subsystems.said(SUBSYSTEM)
-    cycle = None if said is None else said.document.get("last_cycle_at")
+    said = subsystems.read(SUBSYSTEM)
+    cycle = None if said is None else said[0].get("last_cycle_at")
     if route.enabled and cycle is not None and cycle >= route.updated_at:
         return int(cycle)
     return route.last_cycle_at

@@ -213,7 +213,7 @@ class Routing:
             return
         try:
             with self._store.transaction():
-                subsystems.say(SUBSYSTEM, document, now)
+                subsystems.write(SUBSYSTEM, document, now)
             self._said = (document, now)
         except AgentTowerError as error:
             log.warning("routing waits: %s", error.message, extra={"action": "routing_waits"})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from peewee import JOIN, fn
 
 from agenttower.clock import Micros
+from agenttower.store import log_reading
 from agenttower.store.models import Agent, Container, LogAttachment
 
 
@@ -93,6 +94,7 @@ def attach_log(agent_id: str, log_path: str, source: str, now: Micros) -> None:
             created_at=now,
             via="pipe",
         ).execute()
+    log_reading.begin(agent_id, log_path, now)
 
 
 def end_log(agent_id: str, status: str, now: Micros) -> None:
