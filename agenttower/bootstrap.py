@@ -21,8 +21,10 @@ from agenttower.engine.handler import StepHandler, StepQueue
 from agenttower.engine.presence import boot_id
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
+from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
+from agenttower.services.discovery import PaneDiscovery
 from agenttower.services.managed import pipeline, removal, restart
 from agenttower.services.managed.create import LayoutCreation
 from agenttower.services.managed.pane_stage import Parts
@@ -31,6 +33,7 @@ from agenttower.services.managed.recovery import recover
 from agenttower.services.managed.recreation import Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.restart import Restarts
+from agenttower.services.registration import Registration
 from agenttower.services.tower import Tower
 from agenttower.settings import Settings, load_settings
 from agenttower.store.containers import active_ids
@@ -178,6 +181,9 @@ def tower(core: Core) -> Tower:
         ),
         recreation=recreation(core, catalog),
         removal=Removal(core.store, core.engine, clock.now),
+        discovery=PaneDiscovery(core.store, core.benches, clock.now, core.wake_readers),
+        registration=Registration(core.store, clock.now, core.wake_readers),
+        agent_settings=AgentSettings(core.store, clock.now, core.wake_readers),
     )
 
 

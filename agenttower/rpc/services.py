@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from agenttower.rpc.services_agents import AgentServices
 from agenttower.services.caller import Caller
 
 Document = Mapping[str, object]
 """A whole result, ready for JSON."""
 
 
-class Services(Protocol):
+class Services(AgentServices, Protocol):
     """One object for all of them, wired in ``agenttower.bootstrap``.
 
     ``scope`` is the only container whose rows may be shown, or ``None`` for all.
