@@ -21,8 +21,10 @@ from agenttower.engine.handler import StepHandler, StepQueue
 from agenttower.engine.presence import boot_id
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
+from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
+from agenttower.services.discovery import PaneDiscovery
 from agenttower.services.log_reader import LogReader
 from agenttower.services.log_source import LogSource
 from agenttower.services.managed import pipeline, removal, restart
@@ -35,6 +37,7 @@ from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.restart import Restarts
 from agenttower.services.prompt_changes import PromptChanges, Wakers
 from agenttower.services.prompts import NewPrompt, PromptQueue
+from agenttower.services.registration import Registration
 from agenttower.services.routes import RouteService
 from agenttower.services.routing import RoutedPrompt, Routing
 from agenttower.services.routing_tally import RoutingTally
@@ -262,6 +265,9 @@ def tower(core: Core) -> Tower:
         recreation=recreation(core, catalog),
         removal=Removal(core.store, core.engine, clock.now),
         routes=route_service(core),
+        discovery=PaneDiscovery(core.store, core.benches, clock.now, core.wake_readers),
+        registration=Registration(core.store, clock.now, core.wake_readers),
+        agent_settings=AgentSettings(core.store, clock.now, core.wake_readers),
     )
 
 

@@ -5,32 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from agenttower.domain.route_rules import Rule
+from agenttower.rpc.services_agents import AgentServices
+from agenttower.rpc.services_routes import Routes
 from agenttower.services.caller import Caller
 
 Document = Mapping[str, object]
 """A whole result, ready for JSON."""
 
 
-class Routes(Protocol):
-    """What ``routes.*`` needs."""
-
-    def add(self, caller: Caller, rule: Rule) -> Document: ...
-
-    def listing(self, caller: Caller, *, enabled_only: bool) -> Document: ...
-
-    def show(self, caller: Caller, route_id: str) -> Document: ...
-
-    def remove(self, caller: Caller, route_id: str) -> Document: ...
-
-    def switch(self, caller: Caller, route_id: str, *, enabled: bool) -> Document: ...
-
-    def preview(
-        self, caller: Caller, event_id: int, *, route_id: str | None, rule: Rule | None
-    ) -> Document: ...
-
-
-class Services(Protocol):
+class Services(AgentServices, Protocol):
     """One object for all of them, wired in ``agenttower.bootstrap``.
 
     ``scope`` is the only container whose rows may be shown, or ``None`` for all.
