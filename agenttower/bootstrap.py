@@ -42,6 +42,7 @@ from agenttower.services.routes import RouteService
 from agenttower.services.routing import RoutedPrompt, Routing
 from agenttower.services.routing_tally import RoutingTally
 from agenttower.services.rule_files import RuleBook
+from agenttower.services.status import StatusService
 from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.settings import Settings, load_settings
@@ -195,6 +196,18 @@ def route_service(core: Core) -> RouteService:
     return RouteService(core.store, core.settings.config.routing, clock.now, core.wake_readers)
 
 
+def status_service(core: Core, catalog: Catalog) -> StatusService:
+    """The service behind ``status``."""
+    return StatusService(
+        core.store,
+        core.settings.paths,
+        routing_switch(core),
+        core.settings.config.routing,
+        clock.now,
+        lambda: [str(problem) for problem in catalog.problems()],
+    )
+
+
 def recreation(core: Core, catalog: Catalog) -> Recreation:
     """The service behind M7, which restarts use too."""
     paths = core.settings.paths
@@ -255,9 +268,6 @@ def tower(core: Core) -> Tower:
     catalog.problems()  # read now, so that the log tells of broken files at start
     return Tower(
         store=core.store,
-        paths=paths,
-        clock=clock.now,
-        catalog=catalog,
         containers=container_service(core),
         creation=LayoutCreation(
             core.store, core.engine, core.benches, catalog, paths, clock.now, core.wake_readers
@@ -265,6 +275,7 @@ def tower(core: Core) -> Tower:
         recreation=recreation(core, catalog),
         removal=Removal(core.store, core.engine, clock.now),
         routes=route_service(core),
+        status=status_service(core, catalog),
         discovery=PaneDiscovery(core.store, core.benches, clock.now, core.wake_readers),
         registration=Registration(core.store, clock.now, core.wake_readers),
         agent_settings=AgentSettings(core.store, clock.now, core.wake_readers),

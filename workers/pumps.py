@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from agenttower.bench.interface import BenchProvider
@@ -18,6 +18,7 @@ from agenttower.engine.doorbell import SAFETY_NET_S, Doorbell
 from agenttower.engine.outbox import Relay
 from agenttower.errors import AgentTowerError
 from agenttower.services.containers import ContainerService
+from agenttower.store import subsystems
 from agenttower.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -72,15 +73,32 @@ class RelayPump:
         self._relay = relay
         self._listener = doorbell.listen("events")
         self._stopped = threading.Event()
+        self._told: str | None = ""
 
     def run(self) -> None:
         while not self._stopped.is_set():
-            if not survive("relay", self._relay.run_once):
+            if not survive("relay", self._relay_once):
                 self._stopped.wait(AGAIN_S)
             self._listener.wait(SAFETY_NET_S)
             self._stopped.wait(GATHER_S)
-        survive("relay", self._relay.run_once)
+        survive("relay", self._relay_once)
         self._store.close_thread()
+
+    def _relay_once(self) -> None:
+        try:
+            self._relay.run_once()
+        except Exception as error:
+            self._tell(type(error).__name__)
+            raise
+        self._tell(None)
+
+    def _tell(self, error_class: str | None) -> None:
+        """Tell ``status`` on a change, as far as the database can be written."""
+        if error_class == self._told:
+            return
+        with suppress(AgentTowerError), self._store.transaction():
+            subsystems.write("relay", {"error_class": error_class}, now())
+            self._told = error_class
 
     def stop(self) -> None:
         self._stopped.set()

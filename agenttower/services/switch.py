@@ -49,6 +49,10 @@ class RoutingSwitch:
             "last_updated_by": stored.last_updated_by,
         }
 
+    def switched_at(self) -> Micros:
+        """When it was last switched."""
+        return self._stored().last_updated_at
+
     def toggle(self, caller: Caller, value: str) -> dict[str, Any]:
         """``routing.enable`` and ``routing.disable``; the same value again writes nothing.
 

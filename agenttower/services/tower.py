@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from agenttower import __version__
-from agenttower.clock import Clock, Micros, to_rfc3339
-from agenttower.engine import presence
-from agenttower.paths import Paths
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
 from agenttower.services.caller import Caller
-from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
 from agenttower.services.discovery import PaneDiscovery
 from agenttower.services.managed.create import LayoutCreation, Request
@@ -24,22 +16,9 @@ from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.views import ManagedViews
 from agenttower.services.registration import Registration
 from agenttower.services.routes import RouteService
-from agenttower.store import layouts, ledger
+from agenttower.services.status import StatusService
 from agenttower.store.database import Store
-from agenttower.store.migrate import schema_version
 from agenttower.store.panes import PaneKey
-
-
-@dataclass(frozen=True)
-class Birth:
-    """When this process started, by the wall clock and by one that never steps."""
-
-    started_at: Micros
-    monotonic: float
-
-    @classmethod
-    def now(cls, clock: Clock) -> Birth:
-        return cls(clock(), time.monotonic())
 
 
 class Tower:
@@ -49,31 +28,25 @@ class Tower:
         self,
         *,
         store: Store,
-        paths: Paths,
-        clock: Clock,
-        catalog: Catalog,
         containers: ContainerService,
         creation: LayoutCreation,
         recreation: Recreation,
         removal: Removal,
         routes: RouteService,
+        status: StatusService,
         discovery: PaneDiscovery,
         registration: Registration,
         agent_settings: AgentSettings,
     ) -> None:
-        self._paths = paths
-        self._clock = clock
-        self._catalog = catalog
         self._containers = containers
         self._agents = AgentService()
         self._creation = creation
         self._recreation = recreation
         self._registration = registration
         self._views = ManagedViews(store)
-        self._birth = Birth.now(clock)
-        self._schema_version = schema_version(store)
 
         self.routes = routes
+        self.status = status.status
         self.resolve_container = containers.resolve
         self.list_layouts = self._views.list_layouts
         self.layout_detail = self._views.layout_detail
@@ -90,36 +63,6 @@ class Tower:
         self.set_role = agent_settings.set_role
         self.set_label = agent_settings.set_label
         self.set_capability = agent_settings.set_capability
-
-    def status(self, *, whole: bool) -> dict[str, Any]:
-        """The base of legacy section 5.2 and, additive, the worker.
-
-        :param whole: also layouts, open steps and problems of files, which are the host's business.
-        """
-        now = self._clock()
-        worker = presence.living_worker(now)
-        base = {
-            "alive": True,
-            "pid": os.getpid(),
-            "start_time_utc": to_rfc3339(self._birth.started_at),
-            "uptime_seconds": max(0, int(time.monotonic() - self._birth.monotonic)),
-            "socket_path": str(self._paths.socket),
-            "state_path": str(self._paths.state_dir),
-            "schema_version": self._schema_version,
-            "daemon_version": __version__,
-            "worker": {
-                "alive": worker is not None,
-                "pid": None if worker is None else worker.process.pid,
-                "heartbeat_at": None if worker is None else to_rfc3339(worker.heartbeat_at),
-            },
-        }
-        if not whole:
-            return base
-        return base | {
-            "layouts": layouts.counts_by_state(),
-            "steps": ledger.open_steps(),
-            "file_problems": [str(problem) for problem in self._catalog.problems()],
-        }
 
     def scan_containers(self) -> dict[str, Any]:
         return self._containers.scan()

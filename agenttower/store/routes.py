@@ -62,6 +62,12 @@ def count(scope: str | None) -> int:
     return int(query.count())
 
 
+def counts() -> tuple[int, int]:
+    """How many routes there are, and how many of them are enabled."""
+    row = execute("SELECT COUNT(*), COUNT(CASE WHEN enabled THEN 1 END) FROM route").fetchone()
+    return int(row[0]), int(row[1])
+
+
 def by_id(route_id: str) -> RouteRecord | None:
     """The route, or ``None``."""
     row = Route.get_or_none(Route.route_id == route_id)
