@@ -21,6 +21,7 @@ from agenttower.engine.handler import StepHandler, StepQueue
 from agenttower.engine.presence import boot_id
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
+from agenttower.services.agent_events import AgentEventService
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
 from agenttower.services.log_reader import LogReader
@@ -194,6 +195,9 @@ def tower(core: Core) -> Tower:
         ),
         recreation=recreation(core, catalog),
         removal=Removal(core.store, core.engine, clock.now),
+        agent_events=AgentEventService(
+            core.settings.config.events, RuleBook(paths.rules_dir), clock.now, core.wake_readers
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from agenttower.rpc.event_services import EventServices
 from agenttower.services.caller import Caller
 
 Document = Mapping[str, object]
@@ -16,6 +17,11 @@ class Services(Protocol):
 
     ``scope`` is the only container whose rows may be shown, or ``None`` for all.
     """
+
+    @property
+    def agent_events(self) -> EventServices:
+        """What ``events.*`` needs."""
+        ...
 
     def status(self, *, whole: bool) -> Document:
         """The result of ``status`` (legacy 5.2); ``schema_version`` must be in it.

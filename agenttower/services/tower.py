@@ -11,6 +11,7 @@ from agenttower import __version__
 from agenttower.clock import Clock, Micros, to_rfc3339
 from agenttower.engine import presence
 from agenttower.paths import Paths
+from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agents import AgentService
 from agenttower.services.caller import Caller
 from agenttower.services.catalog import Catalog
@@ -50,6 +51,7 @@ class Tower:
         creation: LayoutCreation,
         recreation: Recreation,
         removal: Removal,
+        agent_events: AgentEventService,
     ) -> None:
         self._paths = paths
         self._clock = clock
@@ -59,6 +61,7 @@ class Tower:
         self._creation = creation
         self._recreation = recreation
         self._views = ManagedViews(store)
+        self.agent_events = agent_events
         self._birth = Birth.now(clock)
         self._schema_version = schema_version(store)
 

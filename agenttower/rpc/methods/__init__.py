@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agenttower.rpc.method import Method
+from agenttower.rpc.methods.events import event_methods
 from agenttower.rpc.methods.legacy import legacy_methods
 from agenttower.rpc.methods.lifecycle import lifecycle_methods
 from agenttower.rpc.methods.managed import managed_methods
@@ -19,5 +20,6 @@ def method_table(services: Services) -> MethodTable:
     return {
         **legacy_methods(services),
         **managed_methods(services),
+        **event_methods(services),
         **lifecycle_methods(services),
     }
