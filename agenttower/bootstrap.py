@@ -21,6 +21,7 @@ from agenttower.engine.handler import StepHandler, StepQueue
 from agenttower.engine.presence import boot_id
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
+from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
@@ -279,6 +280,9 @@ def tower(core: Core) -> Tower:
         discovery=PaneDiscovery(core.store, core.benches, clock.now, core.wake_readers),
         registration=Registration(core.store, clock.now, core.wake_readers),
         agent_settings=AgentSettings(core.store, clock.now, core.wake_readers),
+        agent_events=AgentEventService(
+            core.settings.config.events, RuleBook(paths.rules_dir), clock.now, core.wake_readers
+        ),
     )
 
 

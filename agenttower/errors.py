@@ -81,6 +81,59 @@ class NotImplementedYet(AgentTowerError):
     code = "not_implemented"
 
 
+# --- events of agents --------------------------------------------------------------------------
+
+
+class AgentNotFound(AgentTowerError):
+    """No agent of that id or label is registered, as far as the caller may know."""
+
+    code = "agent_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("no such agent is registered; see 'agenttower agent list --all'")
+
+
+class EventsFilterInvalid(AgentTowerError):
+    """A filter of ``events.*`` was refused; names the parameter and the reason."""
+
+    code = "events_filter_invalid"
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}", field=field, reason=reason)
+
+
+class EventsInvalidCursor(AgentTowerError):
+    """A cursor that no page has given, or one of the other direction."""
+
+    code = "events_invalid_cursor"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "cursor: is none that events.list gave for this direction; start again without it"
+        )
+
+
+class EventsSessionUnknown(AgentTowerError):
+    """A follow session that there is not, or that is another container's."""
+
+    code = "events_session_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("session_id: there is no such session; open one with events.follow_open")
+
+
+class EventsSessionExpired(AgentTowerError):
+    """A follow session that nobody has asked for too long."""
+
+    code = "events_session_expired"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "session_id: nobody asked for too long, so the session was closed; open another, and"
+            " give events.follow_open the time of the last event as 'since'"
+        )
+
+
 # --- health ------------------------------------------------------------------------------------
 
 

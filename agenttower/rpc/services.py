@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from agenttower.rpc.event_services import EventServices
 from agenttower.rpc.services_agents import AgentServices
 from agenttower.rpc.services_routes import Routes
 from agenttower.services.caller import Caller
@@ -21,6 +22,11 @@ class Services(AgentServices, Protocol):
 
     @property
     def routes(self) -> Routes: ...
+
+    @property
+    def agent_events(self) -> EventServices:
+        """What ``events.*`` needs."""
+        ...
 
     def status(self, *, whole: bool) -> Document:
         """The result of ``status`` (legacy 5.2); ``schema_version`` must be in it.

@@ -31,6 +31,9 @@ from agenttower.store.log_reading import Progress, Reading
 
 log = logging.getLogger(__name__)
 
+NO_FILE = "none"
+"""Stands for the identity of a managed log that was missing when it was looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -189,8 +192,7 @@ class LogReader:
         try:
             piece = self._source.read(reading, facts, cap)
         except LogChanged:
-            look.more = True
-            return
+            return  # the next look, soon enough, finds out how
         crash_point("log_reader.read")
         continued = is_cut_inside(piece.byte_before)
         records = list(split_records(piece.data, reading.byte_offset, cap, continued=continued))
@@ -214,7 +216,7 @@ class LogReader:
         )
         if self._commit(reading, progress, outcome.events, now, look):
             self.cut_lines += sum(not record.whole for record in records)
-            look.more = look.more or facts.size > end
+            look.more |= facts.size > reading.byte_offset + len(piece.data)
             look.lag_bytes += max(0, facts.size - end)
             self._due(outcome.window, now, look)
 
@@ -300,6 +302,7 @@ class LogReader:
                 f"the log {reading.log_path} of {reading.agent_id} is not there; the pane is"
                 " piped into a new one at the next look at its container",
             )
+            self._forget_file(reading, look)
             return
         now = self._clock()
         window = debounce.unpack_window(reading.open_window)
@@ -320,6 +323,14 @@ class LogReader:
             reading.file_size_seen,
             extra={"action": "log_file_missing"},
         )
+
+    def _forget_file(self, reading: Reading, look: Look) -> None:
+        """Whatever comes to stand there is another file, though it may get the same inode."""
+        if reading.file_inode in (None, NO_FILE):
+            return
+        window = debounce.unpack_window(reading.open_window)
+        progress = replace(_unmoved(reading), file_inode=NO_FILE, open_window=None)
+        self._commit(reading, progress, [window] if window else [], self._clock(), look)
 
     def _look_for(self, reading: Reading, _look: Look) -> None:
         """A stale attachment stays so until somebody attaches the log again; its file's return is

@@ -6,7 +6,6 @@ and only regular files are read.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import time
@@ -21,8 +20,6 @@ from agenttower.store.log_reading import Reading
 
 ENGINE_READ_S = 3.0
 """How long one read through the engine may take."""
-
-_MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 
 class LogUnreadable(AgentTowerError):
@@ -76,18 +73,18 @@ class HostLogs:
     def facts(self, reading: Reading) -> FileFacts | None:
         try:
             return _facts(os.stat(reading.log_path, follow_symlinks=False), reading)
+        except FileNotFoundError:
+            return None
         except OSError as error:
-            if error.errno in _MISSING:
-                return None
             raise _unreadable(reading, error.strerror) from error
 
     def read(self, reading: Reading, facts: FileFacts, limit: int) -> Piece:
         start = max(0, (reading.byte_offset or 0) - 1)
         try:
             file = self._open(Path(reading.log_path))
+        except FileNotFoundError as error:
+            raise LogChanged from error
         except OSError as error:
-            if error.errno in _MISSING:
-                raise LogChanged from error
             raise _unreadable(reading, error.strerror) from error
         try:
             data = os.pread(file, limit + 1, start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
 from agenttower.services.caller import Caller
@@ -37,6 +38,7 @@ class Tower:
         discovery: PaneDiscovery,
         registration: Registration,
         agent_settings: AgentSettings,
+        agent_events: AgentEventService,
     ) -> None:
         self._containers = containers
         self._agents = AgentService()
@@ -44,6 +46,7 @@ class Tower:
         self._recreation = recreation
         self._registration = registration
         self._views = ManagedViews(store)
+        self.agent_events = agent_events
 
         self.routes = routes
         self.status = status.status

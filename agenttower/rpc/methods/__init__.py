@@ -7,6 +7,7 @@ from typing import Any
 
 from agenttower.rpc.method import Method
 from agenttower.rpc.methods.agents import agent_methods
+from agenttower.rpc.methods.events import event_methods
 from agenttower.rpc.methods.legacy import legacy_methods
 from agenttower.rpc.methods.lifecycle import lifecycle_methods
 from agenttower.rpc.methods.managed import managed_methods
@@ -22,6 +23,7 @@ def method_table(services: Services) -> MethodTable:
         **legacy_methods(services),
         **agent_methods(services),
         **managed_methods(services),
+        **event_methods(services),
         **lifecycle_methods(services),
         **route_methods(services),
     }
