@@ -23,6 +23,7 @@ from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
+from agenttower.services.delivery import Delivery
 from agenttower.services.managed import pipeline, removal, restart
 from agenttower.services.managed.create import LayoutCreation
 from agenttower.services.managed.pane_stage import Parts
@@ -32,6 +33,7 @@ from agenttower.services.managed.recreation import Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.restart import Restarts
 from agenttower.services.prompt_changes import PromptChanges, Wakers
+from agenttower.services.prompting import Prompting
 from agenttower.services.prompts import PromptQueue
 from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
@@ -177,6 +179,18 @@ def prompt_queue(core: Core, switch: RoutingSwitch) -> PromptQueue:
     return PromptQueue(core.store, switch, clock.now, prompt_changes(core))
 
 
+def delivery(core: Core, worker_id: str) -> Delivery:
+    """What delivers this core's prompts, in the worker."""
+    return Delivery(
+        core.store,
+        core.benches,
+        prompt_changes(core),
+        routing_switch(core),
+        input_state,
+        worker_id,
+    )
+
+
 def step_handlers(core: Core) -> dict[str, StepHandler]:
     """Who performs which stage, in the process that runs steps."""
     parts = pane_parts(core)
@@ -194,6 +208,7 @@ def tower(core: Core) -> Tower:
     paths = core.settings.paths
     catalog = Catalog(paths.templates_dir, paths.profiles_dir)
     catalog.problems()  # read now, so that the log tells of broken files at start
+    switch = routing_switch(core)
     return Tower(
         store=core.store,
         paths=paths,
@@ -205,6 +220,8 @@ def tower(core: Core) -> Tower:
         ),
         recreation=recreation(core, catalog),
         removal=Removal(core.store, core.engine, clock.now),
+        prompts=Prompting(core.store, prompt_queue(core, switch)),
+        routing=switch,
     )
 
 

@@ -542,3 +542,12 @@ class OriginInvalid(AgentTowerError):
 
     def __init__(self, value: str) -> None:
         super().__init__(f"origin {value[:80]!r} is neither 'direct' nor 'route'")
+
+
+class DaemonShuttingDown(AgentTowerError):
+    """The daemon is stopping and accepts nothing new."""
+
+    code = "daemon_shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__("the daemon is stopping; nothing was done: ask again when it is back")

@@ -20,6 +20,7 @@ from agenttower.private import private_directory
 from agenttower.services.managed.sweep import MarkerSweep
 from agenttower.settings import Settings, load_settings
 from workers.consumer import StepConsumer, stop_on_signals
+from workers.delivery import DeliveryPump
 from workers.health import HealthPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
 from workers.queue import StepHuey
@@ -105,6 +106,9 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     health = HealthPump(core.store, core.benches, core.doorbell, bootstrap.reconciler(core))
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
+    delivery = DeliveryPump(core.store, core.doorbell, bootstrap.delivery(core, worker_id))
+    stack.callback(delivery.close)
+    stack.enter_context(running("delivery", delivery.run, delivery.stop))
     containers = bootstrap.container_service(core)
     for provider in core.benches.providers:
         watch = BenchWatch(core.store, provider, containers)

@@ -53,7 +53,7 @@ class Heartbeat:
     def run(self) -> None:
         pause = presence.HEARTBEAT_S
         while not self._stopped.wait(pause):
-            pause = presence.HEARTBEAT_S if _survive("heartbeat", self._beat) else AGAIN_S
+            pause = presence.HEARTBEAT_S if survive("heartbeat", self._beat) else AGAIN_S
         self._store.close_thread()
 
     def _beat(self) -> None:
@@ -75,11 +75,11 @@ class RelayPump:
 
     def run(self) -> None:
         while not self._stopped.is_set():
-            if not _survive("relay", self._relay.run_once):
+            if not survive("relay", self._relay.run_once):
                 self._stopped.wait(AGAIN_S)
             self._listener.wait(SAFETY_NET_S)
             self._stopped.wait(GATHER_S)
-        _survive("relay", self._relay.run_once)
+        survive("relay", self._relay.run_once)
         self._store.close_thread()
 
     def stop(self) -> None:
@@ -101,7 +101,7 @@ class BenchWatch:
 
     def run(self) -> None:
         for event in self._provider.events(self._stopped.is_set):
-            _survive("bench events", partial(self._containers.heed, event))
+            survive("bench events", partial(self._containers.heed, event))
         self._store.close_thread()
 
     def stop(self) -> None:
@@ -109,7 +109,7 @@ class BenchWatch:
         self._provider.close()
 
 
-def _survive(what: str, work: Callable[[], object]) -> bool:
+def survive(what: str, work: Callable[[], object]) -> bool:
     """Do ``work``; an error is logged and answered with ``False``."""
     try:
         work()

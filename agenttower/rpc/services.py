@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from agenttower.rpc.services_prompts import PromptServices, SwitchServices
 from agenttower.services.caller import Caller
 
 Document = Mapping[str, object]
@@ -16,6 +17,12 @@ class Services(Protocol):
 
     ``scope`` is the only container whose rows may be shown, or ``None`` for all.
     """
+
+    @property
+    def prompts(self) -> PromptServices: ...
+
+    @property
+    def routing(self) -> SwitchServices: ...
 
     def status(self, *, whole: bool) -> Document:
         """The result of ``status`` (legacy 5.2); ``schema_version`` must be in it.

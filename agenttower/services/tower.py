@@ -19,6 +19,8 @@ from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.views import ManagedViews
+from agenttower.services.prompting import Prompting
+from agenttower.services.switch import RoutingSwitch
 from agenttower.store import layouts, ledger
 from agenttower.store.database import Store
 from agenttower.store.migrate import schema_version
@@ -50,6 +52,8 @@ class Tower:
         creation: LayoutCreation,
         recreation: Recreation,
         removal: Removal,
+        prompts: Prompting,
+        routing: RoutingSwitch,
     ) -> None:
         self._paths = paths
         self._clock = clock
@@ -62,6 +66,8 @@ class Tower:
         self._birth = Birth.now(clock)
         self._schema_version = schema_version(store)
 
+        self.prompts = prompts
+        self.routing = routing
         self.resolve_container = containers.resolve
         self.list_layouts = self._views.list_layouts
         self.layout_detail = self._views.layout_detail
