@@ -15,6 +15,7 @@ from typing import Literal
 from agenttower import clock, logs
 from agenttower.bench.interface import BenchProvider
 from agenttower.bench.registry import Benches
+from agenttower.domain.agent_screen import input_state
 from agenttower.engine.doorbell import SAFETY_NET_S, Doorbell
 from agenttower.engine.engine import Engine
 from agenttower.engine.handler import StepHandler, StepQueue

@@ -84,8 +84,7 @@ def test_who_may_be_approved(reason: BlockReason, enabled: bool) -> None:
 def test_an_accepted_body_cannot_drive_a_terminal(body: bytes) -> None:
     try:
         check_body(body)
-    except BodyRefused as refused:
-        assert refused.code.startswith("body_")
+    except BodyRefused:
         return
     text = body.decode("utf-8")
     assert text

@@ -10,6 +10,7 @@ from agenttower.rpc.methods.legacy import legacy_methods
 from agenttower.rpc.methods.lifecycle import lifecycle_methods
 from agenttower.rpc.methods.managed import managed_methods
 from agenttower.rpc.methods.prompts import prompt_methods
+from agenttower.rpc.methods.routing import routing_methods
 from agenttower.rpc.services import Services
 
 MethodTable = Mapping[str, Method[Any]]
@@ -22,4 +23,5 @@ def method_table(services: Services) -> MethodTable:
         **managed_methods(services),
         **lifecycle_methods(services),
         **prompt_methods(services),
+        **routing_methods(services),
     }

@@ -1,4 +1,4 @@
-"""``queue.*`` and ``routing.*`` (legacy surfaces part 2, sections 6 and 7).
+"""``queue.*`` (legacy surfaces part 2, section 6).
 
 Who sends waits for the delivery without holding a thread. ``queue.operator_input`` and
 ``queue.show`` are additive.
@@ -6,34 +6,35 @@ Who sends waits for the delivery without holding a thread. ``queue.operator_inpu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from agenttower.clock import Micros
-from agenttower.errors import DaemonShuttingDown, RoutingToggleHostOnly
+from agenttower.errors import DaemonShuttingDown
 from agenttower.rpc.method import Call, Gate, Method, Pending, Result
-from agenttower.rpc.schemas import NoParams, lenient
 from agenttower.rpc.schemas_prompts import (
     ActOnPrompt,
     ListPrompts,
     OnePrompt,
     Sending,
-    Toggle,
     complete,
     decode_list,
     decode_operator_input,
     decode_send_input,
 )
 from agenttower.rpc.services import Services
+from agenttower.services.caller import Caller
+from agenttower.services.pane_claims import PaneClaim
 from agenttower.store.prompts import Filters
 
 
 def prompt_methods(services: Services) -> dict[str, Method[Any]]:
-    """The queue and the switch, over one set of services."""
+    """The queue, over one set of services."""
 
     def send_input(call: Call[Sending]) -> Result | Pending:
         wanted = call.params
         if not call.resumed:
-            _refuse_at_the_end(call)
+            refuse_at_the_end(call)
             services.prompts.send(
                 call.caller, wanted.message_id, wanted.claim, wanted.target, wanted.body
             )
@@ -42,7 +43,7 @@ def prompt_methods(services: Services) -> dict[str, Method[Any]]:
     def operator_input(call: Call[Sending]) -> Result | Pending:
         wanted = call.params
         if not call.resumed:
-            _refuse_at_the_end(call)
+            refuse_at_the_end(call)
         # Asked again, the key finds what was accepted the first time.
         message_id, repeated = wanted.message_id, False
         if not call.resumed or wanted.idempotency_key is not None:
@@ -80,51 +81,34 @@ def prompt_methods(services: Services) -> dict[str, Method[Any]]:
             ),
         )
 
-    def approve(call: Call[ActOnPrompt]) -> Result:
-        _refuse_at_the_end(call)
-        return services.prompts.approve(call.caller, call.params.message_id, _claim(call))
-
-    def delay(call: Call[ActOnPrompt]) -> Result:
-        _refuse_at_the_end(call)
-        return services.prompts.delay(call.caller, call.params.message_id, _claim(call))
-
-    def cancel(call: Call[ActOnPrompt]) -> Result:
-        _refuse_at_the_end(call)
-        return services.prompts.cancel(call.caller, call.params.message_id, _claim(call))
-
-    def toggle(value: str) -> Method[Toggle]:
-        def switch(call: Call[Toggle]) -> Result:
-            _refuse_at_the_end(call)
-            if call.params.caller_pane is not None:
-                raise RoutingToggleHostOnly
-            return services.routing.toggle(call.caller, value)
-
-        return Method(lenient(Toggle), switch, Gate.ANYONE)
-
-    def status(_call: Call[NoParams]) -> Result:
-        return services.routing.status()
-
-    one = complete(ActOnPrompt)
     return {
         "queue.send_input": Method(decode_send_input, send_input, Gate.KNOWN),
         "queue.operator_input": Method(decode_operator_input, operator_input, Gate.HOST),
         "queue.show": Method(complete(OnePrompt), show, Gate.KNOWN),
         "queue.list": Method(decode_list, listing, Gate.KNOWN),
-        "queue.approve": Method(one, approve, Gate.KNOWN),
-        "queue.delay": Method(one, delay, Gate.KNOWN),
-        "queue.cancel": Method(one, cancel, Gate.KNOWN),
-        "routing.enable": toggle("enabled"),
-        "routing.disable": toggle("disabled"),
-        "routing.status": Method(lenient(NoParams), status, Gate.ANYONE),
+        "queue.approve": _operators(lambda *asked: services.prompts.approve(*asked)),
+        "queue.delay": _operators(lambda *asked: services.prompts.delay(*asked)),
+        "queue.cancel": _operators(lambda *asked: services.prompts.cancel(*asked)),
     }
 
 
-def _claim(call: Call[ActOnPrompt]) -> Any:
-    pane = call.params.caller_pane
-    return None if pane is None else pane.claim
+def _operators(
+    act: Callable[[Caller, str, PaneClaim | None], Result],
+) -> Method[ActOnPrompt]:
+    """A method by which an operator decides on one prompt."""
+
+    def handler(call: Call[ActOnPrompt]) -> Result:
+        refuse_at_the_end(call)
+        pane = call.params.caller_pane
+        return act(call.caller, call.params.message_id, None if pane is None else pane.claim)
+
+    return Method(complete(ActOnPrompt), handler, Gate.KNOWN)
 
 
-def _refuse_at_the_end(call: Call[Any]) -> None:
-    """Only a server that stops lets the first run of a request be the last."""
+def refuse_at_the_end(call: Call[Any]) -> None:
+    """Refuse what would change something once the server stops.
+
+    Only then is the first run of a request the last. :raises DaemonShuttingDown: then.
+    """
     if call.final and not call.resumed:
         raise DaemonShuttingDown
