@@ -15,6 +15,7 @@ from typing import Literal
 from agenttower import clock, logs
 from agenttower.bench.interface import BenchProvider
 from agenttower.bench.registry import Benches
+from agenttower.domain.agent_screen import input_state
 from agenttower.engine.doorbell import SAFETY_NET_S, Doorbell
 from agenttower.engine.engine import Engine
 from agenttower.engine.handler import StepHandler, StepQueue
@@ -25,6 +26,7 @@ from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
+from agenttower.services.delivery import Delivery
 from agenttower.services.discovery import PaneDiscovery
 from agenttower.services.log_reader import LogReader
 from agenttower.services.log_source import LogSource
@@ -37,6 +39,7 @@ from agenttower.services.managed.recreation import Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.restart import Restarts
 from agenttower.services.prompt_changes import PromptChanges, Wakers
+from agenttower.services.prompting import Prompting
 from agenttower.services.prompts import NewPrompt, PromptQueue
 from agenttower.services.registration import Registration
 from agenttower.services.routes import RouteService
@@ -250,6 +253,18 @@ def log_reader(core: Core, source: LogSource) -> LogReader:
     )
 
 
+def delivery(core: Core, worker_id: str) -> Delivery:
+    """What delivers this core's prompts, in the worker."""
+    return Delivery(
+        core.store,
+        core.benches,
+        prompt_changes(core),
+        routing_switch(core),
+        input_state,
+        worker_id,
+    )
+
+
 def step_handlers(core: Core) -> dict[str, StepHandler]:
     """Who performs which stage, in the process that runs steps."""
     parts = pane_parts(core)
@@ -267,6 +282,7 @@ def tower(core: Core) -> Tower:
     paths = core.settings.paths
     catalog = Catalog(paths.templates_dir, paths.profiles_dir)
     catalog.problems()  # read now, so that the log tells of broken files at start
+    switch = routing_switch(core)
     return Tower(
         store=core.store,
         containers=container_service(core),
@@ -283,6 +299,8 @@ def tower(core: Core) -> Tower:
         agent_events=AgentEventService(
             core.settings.config.events, RuleBook(paths.rules_dir), clock.now, core.wake_readers
         ),
+        prompts=Prompting(core.store, prompt_queue(core, switch)),
+        routing=switch,
     )
 
 

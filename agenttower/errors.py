@@ -89,8 +89,9 @@ class AgentNotFound(AgentTowerError):
 
     code = "agent_not_found"
 
-    def __init__(self) -> None:
-        super().__init__("no such agent is registered; see 'agenttower agent list --all'")
+    def __init__(self, name: str = "") -> None:
+        which = f"agent {name[:80]!r}" if name else "such agent"
+        super().__init__(f"no {which} is registered; see 'agenttower agent list'")
 
 
 class EventsFilterInvalid(AgentTowerError):
@@ -358,15 +359,6 @@ class LogTimeout(BenchError):
 
 
 # --- agents ------------------------------------------------------------------------------------
-
-
-class AgentNotFound(AgentTowerError):
-    """The registry has no agent of that id."""
-
-    code = "agent_not_found"
-
-    def __init__(self, agent_id: str) -> None:
-        super().__init__(f"no agent {agent_id!r}; see 'agenttower agent list'")
 
 
 class AgentInactive(AgentTowerError):
@@ -771,3 +763,12 @@ class OriginInvalid(AgentTowerError):
 
     def __init__(self, value: str) -> None:
         super().__init__(f"origin {value[:80]!r} is neither 'direct' nor 'route'")
+
+
+class DaemonShuttingDown(AgentTowerError):
+    """The daemon is stopping and accepts nothing new."""
+
+    code = "daemon_shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__("the daemon is stopping; nothing was done: ask again when it is back")

@@ -10,7 +10,7 @@ What it answers is scripted. A reply is a line of steps parted by " | ":
     TEXT               say it; {n}, {text}, {sha256}: number, first line and hash of the prompt
     !think SECONDS     show the spinner that long
     !lines COUNT       say so many lines
-    !error TEXT        say "Error: TEXT"
+    !error TEXT        say "API Error: TEXT"
     !ask COMMAND       ask for permission to run it, and wait for the answer
     !crash [CODE]      end with a traceback
     !hang              read and draw nothing any more
@@ -365,7 +365,7 @@ class Agent:
         self._busy_until = self._busy_since + float(text)
 
     def _do_error(self, text):
-        self._screen.say(f"Error: {text}", "")
+        self._screen.say(f"● API Error: {text}", "")
 
     def _do_ask(self, text):
         def answered(number):
@@ -391,15 +391,16 @@ class Agent:
     # --- what it shows -----------------------------------------------------------------------
 
     def _draw(self):
-        if self._dialogs:
-            self._screen.draw(*self._dialogs[0].drawn())
-            return
         columns = os.get_terminal_size(0).columns
+        rule = "─" * columns
+        if self._dialogs:
+            lines, (row, column) = self._dialogs[0].drawn()
+            self._screen.draw([rule, *lines], (row + 1, column))
+            return
         shown = self._line.shown[-SHOWN_ROWS * columns :]
         rows = [row for line in shown.split("\n") for row in wrap(line, columns - 3)]
         rows = rows[-SHOWN_ROWS:]
         typed = [("> " if number == 0 else "  ") + row for number, row in enumerate(rows)]
-        rule = "─" * columns
         thinking = []
         if self._busy_until is not None:
             seconds = int(time.monotonic() - self._busy_since)

@@ -23,6 +23,7 @@ from agenttower.services.reader_status import ReaderStatus
 from agenttower.services.routing_tally import RoutingTally
 from agenttower.settings import Settings, load_settings
 from workers.consumer import StepConsumer, stop_on_signals
+from workers.delivery import DeliveryPump
 from workers.health import HealthPump
 from workers.log_reader import LogReaderPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
@@ -115,6 +116,9 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     stack.enter_context(running("health", health.run, health.stop))
     _start_routing(stack, core)
     _start_log_readers(stack, core)
+    delivery = DeliveryPump(core.store, core.doorbell, bootstrap.delivery(core, worker_id))
+    stack.callback(delivery.close)
+    stack.enter_context(running("delivery", delivery.run, delivery.stop))
     containers = bootstrap.container_service(core)
     for provider in core.benches.providers:
         watch = BenchWatch(core.store, provider, containers)

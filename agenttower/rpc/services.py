@@ -7,6 +7,7 @@ from typing import Protocol
 
 from agenttower.rpc.event_services import EventServices
 from agenttower.rpc.services_agents import AgentServices
+from agenttower.rpc.services_prompts import PromptServices, SwitchServices
 from agenttower.rpc.services_routes import Routes
 from agenttower.services.caller import Caller
 
@@ -27,6 +28,12 @@ class Services(AgentServices, Protocol):
     def agent_events(self) -> EventServices:
         """What ``events.*`` needs."""
         ...
+
+    @property
+    def prompts(self) -> PromptServices: ...
+
+    @property
+    def routing(self) -> SwitchServices: ...
 
     def status(self, *, whole: bool) -> Document:
         """The result of ``status`` (legacy 5.2); ``schema_version`` must be in it.

@@ -15,9 +15,11 @@ from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.views import ManagedViews
+from agenttower.services.prompting import Prompting
 from agenttower.services.registration import Registration
 from agenttower.services.routes import RouteService
 from agenttower.services.status import StatusService
+from agenttower.services.switch import RoutingSwitch
 from agenttower.store.database import Store
 from agenttower.store.panes import PaneKey
 
@@ -39,6 +41,8 @@ class Tower:
         registration: Registration,
         agent_settings: AgentSettings,
         agent_events: AgentEventService,
+        prompts: Prompting,
+        routing: RoutingSwitch,
     ) -> None:
         self._containers = containers
         self._agents = AgentService()
@@ -50,6 +54,8 @@ class Tower:
 
         self.routes = routes
         self.status = status.status
+        self.prompts = prompts
+        self.routing = routing
         self.resolve_container = containers.resolve
         self.list_layouts = self._views.list_layouts
         self.layout_detail = self._views.layout_detail

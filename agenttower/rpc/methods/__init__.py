@@ -11,7 +11,9 @@ from agenttower.rpc.methods.events import event_methods
 from agenttower.rpc.methods.legacy import legacy_methods
 from agenttower.rpc.methods.lifecycle import lifecycle_methods
 from agenttower.rpc.methods.managed import managed_methods
+from agenttower.rpc.methods.prompts import prompt_methods
 from agenttower.rpc.methods.routes import route_methods
+from agenttower.rpc.methods.routing import routing_methods
 from agenttower.rpc.services import Services
 
 MethodTable = Mapping[str, Method[Any]]
@@ -26,4 +28,6 @@ def method_table(services: Services) -> MethodTable:
         **event_methods(services),
         **lifecycle_methods(services),
         **route_methods(services),
+        **prompt_methods(services),
+        **routing_methods(services),
     }

@@ -75,7 +75,7 @@ def test_answers_errors_and_ends(make_box: Callable[..., Box]) -> None:
     replies = ("count => !lines 3 | did {n}", "die => !crash 7", "first\\nline", "!error no")
     pane = Pane(box, *(word for reply in replies for word in ("--reply", reply)))
     pane.shows(RULE)
-    for typed, said in (("a", "● line"), ("b", "Error: no"), ("count", "● did 3"), ("c", "no")):
+    for typed, said in (("a", "● line"), ("b", "API Error: no"), ("count", "● did 3"), ("c", "no")):
         pane.keys(typed, "Enter")
         pane.shows(said)
     assert "line 3 of 3" in pane.screen()
