@@ -160,10 +160,11 @@ def reconciler(core: Core) -> Reconcile:
 def pane_parts(core: Core) -> Parts:
     """What the stages of a pane's life work with."""
     restarts = Restarts(core.store, core.engine, clock.now)
-    routes = route_service(core)
+    routes, prompts = route_service(core), prompt_changes(core)
 
     def agent_removed(transaction: Transaction, agent_id: str) -> None:
         routes.agent_removed(transaction, agent_id)
+        prompts.target_removed(transaction, agent_id, "the pane was removed")
 
     return Parts(
         core.store,

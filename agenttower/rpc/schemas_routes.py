@@ -11,6 +11,8 @@ from agenttower.domain.route_rules import Rule
 from agenttower.errors import BadRequest
 from agenttower.rpc.method import Params
 from agenttower.rpc.schemas import RowNumber, lenient
+from agenttower.rpc.schemas_prompts import CallerPane
+from agenttower.services.pane_claims import PaneClaim
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -26,6 +28,7 @@ class AddRoute(msgspec.Struct, frozen=True):
     target_value: str | None = None
     master_rule: str = "auto"
     master_value: str | None = None
+    caller_pane: CallerPane | None = None
 
     @property
     def rule(self) -> Rule:
@@ -43,6 +46,7 @@ class OneRoute(msgspec.Struct, frozen=True):
     """``routes.show``, ``routes.remove``, ``routes.enable`` and ``routes.disable``."""
 
     route_id: str
+    caller_pane: CallerPane | None = None
 
 
 class PreviewRoute(msgspec.Struct, frozen=True):
@@ -51,6 +55,11 @@ class PreviewRoute(msgspec.Struct, frozen=True):
     event_id: RowNumber
     route_id: str | None = None
     route: AddRoute | None = None
+
+
+def claim_of(pane: CallerPane | None) -> PaneClaim | None:
+    """What the client says it speaks for."""
+    return None if pane is None else pane.claim
 
 
 def complete(struct: type[S]) -> Callable[[Params], S]:

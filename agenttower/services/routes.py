@@ -17,6 +17,7 @@ from agenttower.domain.prompts import HOST_OPERATOR
 from agenttower.domain.route_rules import Matched, Rule, check_rule, concerns, decide
 from agenttower.errors import EventNotFound, RouteCreationFailed, RouteNotFound
 from agenttower.services.caller import Caller
+from agenttower.services.pane_claims import PaneClaim, operator
 from agenttower.services.routing import SUBSYSTEM, braked_until, decision_line
 from agenttower.settings import RoutingRules
 from agenttower.store import routes, routing, subsystems
@@ -40,11 +41,12 @@ class RouteService:
         self._clock = clock
         self._wake = wake
 
-    def add(self, caller: Caller, rule: Rule, agent_id: str | None = None) -> dict[str, Any]:
+    def add(self, caller: Caller, rule: Rule, claim: PaneClaim | None = None) -> dict[str, Any]:
         """Make a route; it never fires on events that exist already.
 
-        :param agent_id: the agent on whose pane the caller is, where it is on one.
-        :raises AgentTowerError: the first problem in the order of section 10.1.
+        :param claim: the pane that the caller speaks for, where it is on one.
+        :raises AgentTowerError: the first problem in the order of section 10.1, or the claim is
+            not true.
         """
         scope = caller.scope
         check_rule(rule)
@@ -70,7 +72,7 @@ class RouteService:
                     last_skip_at=None,
                     created_at=now,
                     updated_at=now,
-                    created_by_agent_id=_author(caller, agent_id),
+                    created_by_agent_id=_author(caller, claim),
                     container_id=scope,
                 )
                 routes.add(route)
@@ -106,18 +108,20 @@ class RouteService:
             },
         }
 
-    def remove(self, caller: Caller, route_id: str, agent_id: str | None = None) -> dict[str, Any]:
+    def remove(
+        self, caller: Caller, route_id: str, claim: PaneClaim | None = None
+    ) -> dict[str, Any]:
         """``routes.remove``: delete it; its prompts and lines stay.
 
         :raises RouteNotFound: there is none, or none of the caller's bench.
         """
         with self._store.transaction() as transaction:
             route = _find(caller, route_id)
-            self._delete(transaction, route, _author(caller, agent_id))
+            self._delete(transaction, route, _author(caller, claim))
         return self._done(route, "removed")
 
     def switch(
-        self, caller: Caller, route_id: str, *, enabled: bool, agent_id: str | None = None
+        self, caller: Caller, route_id: str, *, enabled: bool, claim: PaneClaim | None = None
     ) -> dict[str, Any]:
         """``routes.enable`` and ``routes.disable``; the same again writes nothing.
 
@@ -133,7 +137,7 @@ class RouteService:
                     {
                         "route_id": route_id,
                         "change": {"enabled": enabled},
-                        "updated_by_agent_id": _author(caller, agent_id),
+                        "updated_by_agent_id": _author(caller, claim),
                     },
                 )
         return self._done(route, "enabled" if enabled else "disabled")
@@ -258,9 +262,11 @@ def _find(caller: Caller, route_id: str) -> RouteRecord:
     return route
 
 
-def _author(caller: Caller, agent_id: str | None) -> str | None:
-    """Who asks: the agent of the caller's pane, else the operator; nobody known in a bench."""
-    return agent_id or (HOST_OPERATOR if caller.kind == "host" else None)
+def _author(caller: Caller, claim: PaneClaim | None) -> str | None:
+    """Who asks: the agent of the claimed pane, else the operator; nobody known in a bench."""
+    if claim is not None:
+        return operator(caller, claim)
+    return HOST_OPERATOR if caller.kind == "host" else None
 
 
 def _last_cycle_at(route: RouteRecord) -> int | None:

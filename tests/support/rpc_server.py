@@ -29,7 +29,7 @@ class FakeRoutes:
     def __init__(self, services: FakeServices) -> None:
         self._note = services._note
 
-    def add(self, caller: Caller, rule: Rule) -> dict[str, Any]:
+    def add(self, caller: Caller, rule: Rule, claim: object) -> dict[str, Any]:
         return self._note("routes.add", scope=caller.scope, rule=rule)
 
     def listing(self, caller: Caller, *, enabled_only: bool) -> dict[str, Any]:
@@ -38,10 +38,12 @@ class FakeRoutes:
     def show(self, caller: Caller, route_id: str) -> dict[str, Any]:
         return self._note("routes.show", scope=caller.scope, route_id=route_id)
 
-    def remove(self, caller: Caller, route_id: str) -> dict[str, Any]:
+    def remove(self, caller: Caller, route_id: str, claim: object) -> dict[str, Any]:
         return self._note("routes.remove", scope=caller.scope, route_id=route_id)
 
-    def switch(self, caller: Caller, route_id: str, *, enabled: bool) -> dict[str, Any]:
+    def switch(
+        self, caller: Caller, route_id: str, *, enabled: bool, claim: object
+    ) -> dict[str, Any]:
         return self._note("routes.switch", scope=caller.scope, route_id=route_id, enabled=enabled)
 
     def preview(

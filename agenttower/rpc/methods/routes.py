@@ -11,6 +11,7 @@ from agenttower.rpc.schemas_routes import (
     ListRoutes,
     OneRoute,
     PreviewRoute,
+    claim_of,
     complete,
     preview,
 )
@@ -21,7 +22,7 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
     """The ``routes.*`` table over one set of services."""
 
     def add(call: Call[AddRoute]) -> Result:
-        return services.routes.add(call.caller, call.params.rule)
+        return services.routes.add(call.caller, call.params.rule, claim_of(call.params.caller_pane))
 
     def listing(call: Call[ListRoutes]) -> Result:
         return services.routes.listing(call.caller, enabled_only=call.params.enabled_only)
@@ -30,13 +31,18 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
         return services.routes.show(call.caller, call.params.route_id)
 
     def remove(call: Call[OneRoute]) -> Result:
-        return services.routes.remove(call.caller, call.params.route_id)
+        wanted = call.params
+        return services.routes.remove(call.caller, wanted.route_id, claim_of(wanted.caller_pane))
 
-    def enable(call: Call[OneRoute]) -> Result:
-        return services.routes.switch(call.caller, call.params.route_id, enabled=True)
+    def switch(enabled: bool) -> Method[OneRoute]:
+        def run(call: Call[OneRoute]) -> Result:
+            wanted = call.params
+            claim = claim_of(wanted.caller_pane)
+            return services.routes.switch(
+                call.caller, wanted.route_id, enabled=enabled, claim=claim
+            )
 
-    def disable(call: Call[OneRoute]) -> Result:
-        return services.routes.switch(call.caller, call.params.route_id, enabled=False)
+        return Method(complete(OneRoute), run, Gate.KNOWN)
 
     def look_ahead(call: Call[PreviewRoute]) -> Result:
         wanted = call.params
@@ -53,7 +59,7 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
         "routes.list": Method(lenient(ListRoutes), listing, Gate.KNOWN),
         "routes.show": Method(one, show, Gate.KNOWN),
         "routes.remove": Method(one, remove, Gate.KNOWN),
-        "routes.enable": Method(one, enable, Gate.KNOWN),
-        "routes.disable": Method(one, disable, Gate.KNOWN),
+        "routes.enable": switch(True),
+        "routes.disable": switch(False),
         "routes.preview": Method(preview, look_ahead, Gate.KNOWN),
     }

@@ -13,6 +13,7 @@ from agenttower.errors import AgentTowerError, BadRequest, RouteCreationFailed, 
 from agenttower.rpc.schemas_routes import AddRoute, complete, preview
 from agenttower.services import routes as routes_module
 from agenttower.services.caller import HOST, Caller
+from agenttower.services.pane_claims import PaneClaim
 from agenttower.store.models import Route
 from tests.support.wired import BENCH, MASTER, OTHER, SLAVE, Wired, wired
 
@@ -280,3 +281,14 @@ def test_preview_says_what_would_be_and_writes_nothing(tower: Wired) -> None:
     assert refused.value.code == "event_id_not_found"
     assert tower.lines() == before
     assert tower.prompts() == []
+
+
+def test_the_author_is_the_agent_of_the_callers_pane(tower: Wired) -> None:
+    claim = PaneClaim(BENCH, "/tmp/tmux-0/default", "%10", MASTER)
+    rule = complete(AddRoute)(GOOD).rule
+    route = tower.routes.add(Caller("bench", BENCH), rule, claim)
+    assert route["created_by_agent_id"] == MASTER
+    tower.routes.remove(HOST, route["route_id"], claim)
+    assert tower.lines("route_deleted")[0]["deleted_by_agent_id"] == MASTER
+    with pytest.raises(BadRequest, match="another container"):
+        tower.routes.add(Caller("bench", "d" * 64), rule, claim)
