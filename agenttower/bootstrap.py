@@ -40,7 +40,7 @@ from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.settings import Settings, load_settings
 from agenttower.store.containers import active_ids
-from agenttower.store.database import Store, open_sqlite
+from agenttower.store.database import Store, Transaction, open_sqlite
 from agenttower.store.migrate import migrate
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,19 @@ def reconciler(core: Core) -> Reconcile:
 def pane_parts(core: Core) -> Parts:
     """What the stages of a pane's life work with."""
     restarts = Restarts(core.store, core.engine, clock.now)
-    return Parts(core.store, core.benches, clock.now, core.wake_readers, restarts.consider)
+    prompts = prompt_changes(core)
+
+    def agent_removed(transaction: Transaction, agent_id: str) -> None:
+        prompts.target_removed(transaction, agent_id, "the agent's pane was removed")
+
+    return Parts(
+        core.store,
+        core.benches,
+        clock.now,
+        core.wake_readers,
+        restarts.consider,
+        agent_removed,
+    )
 
 
 def recreation(core: Core, catalog: Catalog) -> Recreation:

@@ -45,6 +45,19 @@ SERVE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 RESTART_POINTS = ("recreate.committing", "recreate.committed")
 """Passed in the worker: a restart orders its successor as an operator would."""
 
+PROMPT_POINTS = (
+    "prompt.committing",
+    "prompt.committed",
+    "prompt.acting",
+    "prompt.claimed",
+    "prompt.pasted",
+    "prompt.entered",
+    "prompt.settling",
+    "prompt.settled",
+    "routing.committing",
+)
+"""Killed at in test_prompt_crash.py."""
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -52,7 +65,7 @@ def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
-    return points.union(*SERVE_POINTS.values())
+    return points.union(PROMPT_POINTS, *SERVE_POINTS.values())
 
 
 def points_in_source() -> set[str]:

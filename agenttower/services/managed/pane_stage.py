@@ -42,6 +42,8 @@ class Parts:
     """Called after a commit that readers may be waiting for."""
     on_program_end: Callable[[Transaction, str], None] = lambda transaction, pane_id: None
     """Called in the transaction in which a pane becomes degraded because its program ended."""
+    on_agent_removed: Callable[[Transaction, str], None] = lambda transaction, agent_id: None
+    """Called in the transaction in which a removal takes an agent out of the registry."""
 
 
 class PaneStage:

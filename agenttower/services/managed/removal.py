@@ -208,7 +208,8 @@ class TmuxKill(RemovalStage):
 
 
 class RouteCleanup(RemovalStage):
-    """Take the agent out of the registry's active part, so that nothing is sent to it any more."""
+    """Take the agent out of the registry's active part, and what names it: nothing is sent to it,
+    and no route speaks of it, any more."""
 
     def perform(self, step: ClaimedStep, deadline: Deadline) -> None:
         """Nothing outside the database."""
@@ -216,7 +217,9 @@ class RouteCleanup(RemovalStage):
     def succeeded(
         self, transaction: Transaction, step: ClaimedStep, result: None
     ) -> Sequence[NewStep]:
-        agents.deactivate(self._pane(step).reserved_agent_id)
+        agent_id = self._pane(step).reserved_agent_id
+        agents.deactivate(agent_id)
+        self._parts.on_agent_removed(transaction, agent_id)
         return [NewStep("log_detach", step.subject_id)]
 
 
