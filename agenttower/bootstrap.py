@@ -164,7 +164,7 @@ def pane_parts(core: Core) -> Parts:
 
     def agent_removed(transaction: Transaction, agent_id: str) -> None:
         routes.agent_removed(transaction, agent_id)
-        prompts.target_removed(transaction, agent_id, "the pane was removed")
+        prompts.target_removed(transaction, agent_id, "the agent's pane was removed")
 
     return Parts(
         core.store,

@@ -27,7 +27,7 @@ from agenttower.errors import (
 
 CALL_S = 5.0
 """Each call to tmux may take so long (section 4.2)."""
-READY_S = 5.0
+READY_S = 3.0
 """A dialog, a half-typed line, or a bench that does not answer is waited for so long."""
 BUSY_S = 2.0
 """A program at work is waited for so long; then it gets the text all the same, and keeps it."""

@@ -48,6 +48,19 @@ RESTART_POINTS = ("recreate.committing", "recreate.committed")
 ROUTING_POINTS = tuple(f"route_decision.{m}" for m in ("decided", "committing", "committed"))
 """Killed at in test_routing_crash.py."""
 
+PROMPT_POINTS = (
+    "prompt.committing",
+    "prompt.committed",
+    "prompt.acting",
+    "prompt.claimed",
+    "prompt.pasted",
+    "prompt.entered",
+    "prompt.settling",
+    "prompt.settled",
+    "routing.committing",
+)
+"""Killed at in test_prompt_crash.py."""
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -55,7 +68,7 @@ def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
-    return points.union(ROUTING_POINTS, *SERVE_POINTS.values())
+    return points.union(PROMPT_POINTS, ROUTING_POINTS, *SERVE_POINTS.values())
 
 
 def points_in_source() -> set[str]:

@@ -14,7 +14,7 @@ from agenttower.services.switch import DISABLED, ENABLED
 
 
 def routing_methods(services: Services) -> dict[str, Method[Any]]:
-    """The switch, over one set of services; it refuses by its own code, so no gate stands before."""
+    """The switch, over one set of services. It refuses by its own code, so no gate is before it."""
 
     def toggle(value: str) -> Method[Toggle]:
         def switch(call: Call[Toggle]) -> Result:
