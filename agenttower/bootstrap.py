@@ -21,6 +21,7 @@ from agenttower.engine.handler import StepHandler, StepQueue
 from agenttower.engine.presence import boot_id
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
+from agenttower.services.attention import AttentionService
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
 from agenttower.services.managed import pipeline, removal, restart
@@ -129,6 +130,11 @@ def container_service(core: Core) -> ContainerService:
     return ContainerService(
         core.store, core.benches, core.settings.paths, clock.now, core.wake_readers
     )
+
+
+def attention_service(core: Core) -> AttentionService:
+    """What looks whether panes wait for a person."""
+    return AttentionService(core.store, core.benches, clock.now, core.wake_readers)
 
 
 def reconciler(core: Core) -> Reconcile:

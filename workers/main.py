@@ -19,6 +19,7 @@ from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.private import private_directory
 from agenttower.services.managed.sweep import MarkerSweep
 from agenttower.settings import Settings, load_settings
+from workers.attention import AttentionPump
 from workers.consumer import StepConsumer, stop_on_signals
 from workers.health import HealthPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
@@ -105,6 +106,9 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     health = HealthPump(core.store, core.benches, core.doorbell, bootstrap.reconciler(core))
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
+    attention = AttentionPump(core.store, core.doorbell, bootstrap.attention_service(core))
+    stack.callback(attention.close)
+    stack.enter_context(running("attention", attention.run, attention.stop))
     containers = bootstrap.container_service(core)
     for provider in core.benches.providers:
         watch = BenchWatch(core.store, provider, containers)

@@ -12,6 +12,7 @@ from agenttower.clock import Clock, Micros, to_rfc3339
 from agenttower.engine import presence
 from agenttower.paths import Paths
 from agenttower.services.agents import AgentService
+from agenttower.services.attention import attention_status
 from agenttower.services.caller import Caller
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
@@ -100,6 +101,7 @@ class Tower:
             return base
         return base | {
             "layouts": layouts.counts_by_state(),
+            "attention": attention_status(),
             "steps": ledger.open_steps(),
             "file_problems": [str(problem) for problem in self._catalog.problems()],
         }
