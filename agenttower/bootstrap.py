@@ -24,6 +24,7 @@ from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
 from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_settings import AgentSettings
+from agenttower.services.attention import AttentionService
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
 from agenttower.services.delivery import Delivery
@@ -150,6 +151,11 @@ def container_service(core: Core) -> ContainerService:
     return ContainerService(
         core.store, core.benches, core.settings.paths, clock.now, core.wake_readers
     )
+
+
+def attention_service(core: Core) -> AttentionService:
+    """What looks whether panes wait for a person."""
+    return AttentionService(core.store, core.benches, clock.now, core.wake_readers)
 
 
 def reconciler(core: Core) -> Reconcile:

@@ -23,6 +23,7 @@ from agenttower.clock import (
 )
 from agenttower.engine import presence
 from agenttower.paths import Paths
+from agenttower.services.attention import attention_status
 from agenttower.services.routing import SUBSYSTEM, braked_until
 from agenttower.services.switch import ENABLED, RoutingSwitch
 from agenttower.services.troubles import Facts, relay_is_late, troubles
@@ -36,7 +37,7 @@ from agenttower.store.routes import RouteRecord
 READERS = ("events_reader", "events_reader_exec")
 RELAY = "relay"
 SHOWN = 50
-"""Panes that wait for a person, and routes that lag: so many are listed, all are counted."""
+"""So many of the routes that lag are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,6 @@ class StatusService:
             unwritten_logs=len(_buffered(readers)),
             file_problems=problems,
         )
-        count, waiting = overview.waiting(SHOWN)
         return {
             "benches": {
                 "active": sum(bench.active for bench in benches),
@@ -191,21 +191,7 @@ class StatusService:
             },
             "layouts": layouts.counts_by_state(),
             "steps": ledger.open_steps(),
-            "attention": {
-                "panes": count,
-                "items": [
-                    {
-                        "agent_id": one.agent_id,
-                        "label": one.label,
-                        "container_id": one.container_id,
-                        "pane_id": one.pane_id,
-                        "kind": one.kind,
-                        "text": one.text,
-                        "since": to_rfc3339(one.since),
-                    }
-                    for one in waiting
-                ],
-            },
+            "attention": attention_status(),
             "queue": {
                 "queued": queue.queued,
                 "in_flight": queue.in_flight,

@@ -24,20 +24,6 @@ class BenchCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A pane that waits for a person."""
-
-    agent_id: str
-    label: str | None
-    container_id: str | None
-    pane_id: str | None
-    """Of a managed pane."""
-    kind: str
-    text: str
-    since: Micros
-
-
-@dataclass(frozen=True, slots=True)
 class Backlog:
     """Events that are not in ``events.jsonl`` yet."""
 
@@ -87,21 +73,6 @@ def benches() -> list[BenchCount]:
 def inactive_benches() -> int:
     """How many benches have been seen and are not there now."""
     return int(execute("SELECT COUNT(*) FROM container WHERE NOT active").fetchone()[0])
-
-
-def waiting(limit: int) -> tuple[int, list[Waiting]]:
-    """How many panes wait for a person, and those that have waited longest."""
-    count = int(execute("SELECT COUNT(*) FROM attention").fetchone()[0])
-    rows = execute(
-        "SELECT attention.agent_id, COALESCE(pane.label, agent.label),"
-        " COALESCE(pane.container_id, agent.container_id), pane.pane_id, kind, text, since"
-        " FROM attention LEFT JOIN managed_pane AS pane"
-        " ON pane.reserved_agent_id = attention.agent_id"
-        " LEFT JOIN agent ON agent.agent_id = attention.agent_id"
-        " ORDER BY since, attention.agent_id LIMIT ?",
-        (limit,),
-    ).fetchall()
-    return count, [Waiting(*row) for row in rows]
 
 
 def backlog() -> Backlog:

@@ -192,7 +192,13 @@ def test_panes_that_wait_benches_that_are_gone_and_scans_that_failed(
 ) -> None:
     alive(tower)
     Attention.insert(
-        agent_id=SLAVE, kind="trust", rule_id="r", text="Do you trust?", since=1, seen_at=2
+        agent_id=SLAVE,
+        kind="trust",
+        rule_id="r",
+        text="Do you trust?",
+        since=1,
+        seen_at=2,
+        told=True,
     ).execute()
     ContainerScan.insert(
         scan_id="s", started_at=1, completed_at=2, status="failed", matched_count=0,
@@ -201,7 +207,7 @@ def test_panes_that_wait_benches_that_are_gone_and_scans_that_failed(
     ).execute()  # fmt: skip
     Container.update(active=False, status="exited").execute()
     shown = status.status(whole=True)
-    (waiting,) = shown["attention"]["items"]
+    (waiting,) = shown["attention"]["panes"]
     assert (waiting["label"], waiting["container_id"], waiting["text"]) == (
         "worker",
         BENCH,
