@@ -45,12 +45,16 @@ SERVE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 RESTART_POINTS = ("recreate.committing", "recreate.committed")
 """Passed in the worker: a restart orders its successor as an operator would."""
 
+READER_POINTS = ("log_reader.read", "log_reader.written", "log_reader.committed")
+"""Passed by the log reader (tests/crash/test_log_reader_killed.py)."""
+
 ROOT = Path(__file__).parents[2]
 
 
 def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
+    points.update(READER_POINTS)
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
     return points.union(*SERVE_POINTS.values())
 
