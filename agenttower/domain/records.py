@@ -86,10 +86,18 @@ def _cut(piece: bytes) -> int:
 
 def _record(line: bytes, start: int, end: int, continued: bool, whole: bool) -> Record:
     text = line.decode("utf-8", "replace")
+    # A secret may have been cut in two, and a half does not look like one.
+    if not whole and is_cut_inside(line[-1:]):
+        text = f"{text[: _last_word(text)]}…"
     if continued:
-        # A secret may have been cut in two, and its second half does not look like one.
         text = _FIRST_WORD.sub("…", text, count=1)
     return Record(start, end, readable(text), whole)
+
+
+def _last_word(text: str) -> int:
+    """Where it begins."""
+    words = text.rstrip()
+    return len(words) - len(words.rsplit(None, 1)[-1]) if words else 0
 
 
 def readable(line: str) -> str:

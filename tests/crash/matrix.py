@@ -60,6 +60,8 @@ PROMPT_POINTS = (
     "routing.committing",
 )
 """Killed at in test_prompt_crash.py."""
+READER_POINTS = ("log_reader.read", "log_reader.written", "log_reader.committed")
+"""Passed by the log reader (tests/crash/test_log_reader_killed.py)."""
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +69,7 @@ ROOT = Path(__file__).parents[2]
 def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
+    points.update(READER_POINTS)
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
     return points.union(PROMPT_POINTS, ROUTING_POINTS, *SERVE_POINTS.values())
 
