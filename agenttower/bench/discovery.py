@@ -97,7 +97,7 @@ class Discoverer:
             panes += found
             if failure is not None:
                 failures.append(failure)
-        return Discovery(place.user, panes, place.sockets, failures)
+        return Discovery(place.user, tuple(panes), place.sockets, tuple(failures))
 
     def _find(self, deadline: Deadline) -> _Place:
         mark = _mark()
