@@ -244,7 +244,13 @@ def routing_switch(core: Core) -> RoutingSwitch:
 
 def prompt_queue(core: Core, switch: RoutingSwitch) -> PromptQueue:
     """The prompt queue of this core: the door for prompts from agents, operators and routes."""
-    return PromptQueue(core.store, switch, clock.now, prompt_changes(core))
+    return PromptQueue(
+        core.store,
+        switch,
+        clock.now,
+        prompt_changes(core),
+        routes_prompt_masters=core.settings.config.routing.prompt_masters,
+    )
 
 
 def log_reader(core: Core, source: LogSource) -> LogReader:
@@ -269,6 +275,7 @@ def delivery(core: Core, worker_id: str) -> Delivery:
         routing_switch(core),
         input_state,
         worker_id,
+        routes_prompt_masters=core.settings.config.routing.prompt_masters,
     )
 
 

@@ -66,6 +66,9 @@ class RoutingRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     brake_prompts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 300
     """Prompts that one route may make in the window; more wait. 0 takes the brake off."""
     brake_window_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
+    prompt_masters: bool = False
+    """Whether a route may prompt a master, which no agent may: so that a slave's events can reach
+    the master who leads it."""
 
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]

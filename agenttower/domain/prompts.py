@@ -106,6 +106,8 @@ class Situation:
     pane_present: bool
     sender_active: bool = True
     sender_role: str = Role.MASTER
+    reports: bool = False
+    """A route made it, and the operator lets routes prompt masters."""
 
 
 def block_reason(situation: Situation) -> BlockReason | None:
@@ -118,11 +120,16 @@ def block_reason(situation: Situation) -> BlockReason | None:
         (situation.routing_enabled, BlockReason.KILL_SWITCH_OFF),
         (may_send, BlockReason.SENDER_ROLE_NOT_PERMITTED),
         (situation.target_active, BlockReason.TARGET_NOT_ACTIVE),
-        (situation.target_role in _RECEIVERS, BlockReason.TARGET_ROLE_NOT_PERMITTED),
+        (_may_receive(situation), BlockReason.TARGET_ROLE_NOT_PERMITTED),
         (situation.container_active, BlockReason.TARGET_CONTAINER_INACTIVE),
         (situation.pane_present, BlockReason.TARGET_PANE_MISSING),
     )
     return next((reason for passed, reason in checks if not passed), None)
+
+
+def _may_receive(situation: Situation) -> bool:
+    role = situation.target_role
+    return role in _RECEIVERS or (situation.reports and role == Role.MASTER)
 
 
 def may_approve(reason: BlockReason, *, routing_enabled: bool) -> bool:

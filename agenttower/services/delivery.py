@@ -66,6 +66,8 @@ class Delivery:
         switch: RoutingSwitch,
         read_input: ReadInput,
         owner: str,
+        *,
+        routes_prompt_masters: bool = False,
     ) -> None:
         self._store = store
         self._benches = benches
@@ -73,6 +75,7 @@ class Delivery:
         self._switch = switch
         self._read_input = read_input
         self._owner = owner
+        self._routes_prompt_masters = routes_prompt_masters
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._unsettled: list[tuple[PromptRecord, Outcome]] = []
@@ -175,6 +178,7 @@ class Delivery:
                 target_role=agent.role,
                 container_active=target.container_active,
                 pane_present=target.pane is not None and same_pane,
+                reports=self._routes_prompt_masters and prompt.origin == "route",
             )
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agenttower.clock import Clock
 from agenttower.crashpoints import crash_point
@@ -67,12 +67,19 @@ class PromptQueue:
     """The queue of one database."""
 
     def __init__(
-        self, store: Store, switch: RoutingSwitch, clock: Clock, changes: PromptChanges
+        self,
+        store: Store,
+        switch: RoutingSwitch,
+        clock: Clock,
+        changes: PromptChanges,
+        *,
+        routes_prompt_masters: bool = False,
     ) -> None:
         self._store = store
         self._switch = switch
         self._clock = clock
         self._changes = changes
+        self._routes_prompt_masters = routes_prompt_masters
 
     # --- accepting -----------------------------------------------------------------------------
 
@@ -92,9 +99,11 @@ class PromptQueue:
         message_id = new.message_id or str(uuid.uuid4())
         head = headers(message_id, sender, to, new.form)
         check_body(new.body, head)
-        reason = block_reason(self._situation(target, sender, sender_active))
-        now = prompts.next_moment(self._clock())
         routed = new.route_id is not None
+        situation = self._situation(target, sender, sender_active)
+        reports = routed and self._routes_prompt_masters
+        reason = block_reason(replace(situation, reports=reports))
+        now = prompts.next_moment(self._clock())
         record = prompts.insert(
             {
                 "message_id": message_id,

@@ -42,7 +42,13 @@ class Wired:
         self.tally = RoutingTally(NOON)
         self.switch = RoutingSwitch(store, self.clock, nothing)
         changes = PromptChanges(store, self.clock, Wakers(nothing, nothing))
-        self.queue = PromptQueue(store, self.switch, self.clock, changes)
+        self.queue = PromptQueue(
+            store,
+            self.switch,
+            self.clock,
+            changes,
+            routes_prompt_masters=self.rules.prompt_masters,
+        )
         self.routes = RouteService(store, self.rules, self.clock, nothing)
         self.routing = Routing(store, self.enqueue, self.rules, self.clock, nothing, self.tally)
 

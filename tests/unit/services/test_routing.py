@@ -307,3 +307,16 @@ def test_a_heartbeat_that_cannot_be_written_is_counted_into_the_next(
     assert heartbeat.beat() is True
     (line,) = tower.lines("routing_worker_heartbeat")
     assert line["cycles_since_last_heartbeat"] == 2
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_master_is_prompted_by_routes_where_the_operator_wants_it(
+    tmp_path: Path, allowed: bool
+) -> None:
+    with wired(tmp_path, RoutingRules(prompt_masters=allowed)) as tower:
+        tower.route(target_value="boss")
+        tower.event()
+        tower.routing.cycle()
+        row = Prompt.get()
+        reason = None if allowed else "target_role_not_permitted"
+        assert (row.target_agent_id, row.block_reason) == (MASTER, reason)
