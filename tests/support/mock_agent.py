@@ -41,6 +41,10 @@ class MockAgent:
             assert entry["sha256"] == hashlib.sha256(prompt).hexdigest()
         return prompts
 
+    def forget(self) -> None:
+        """Take the records away, for the next run of the same agent counts from one."""
+        self._record.unlink(missing_ok=True)
+
     def raw(self) -> bytes:
         """Every byte that it has read from its terminal."""
         return self._raw.read_bytes() if self._raw.exists() else b""
