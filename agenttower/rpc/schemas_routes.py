@@ -42,8 +42,14 @@ class ListRoutes(msgspec.Struct, frozen=True):
     enabled_only: bool = False
 
 
-class OneRoute(msgspec.Struct, frozen=True):
-    """``routes.show``, ``routes.remove``, ``routes.enable`` and ``routes.disable``."""
+class ShowRoute(msgspec.Struct, frozen=True):
+    """``routes.show``."""
+
+    route_id: str
+
+
+class ChangeRoute(msgspec.Struct, frozen=True):
+    """``routes.remove``, ``routes.enable`` and ``routes.disable``."""
 
     route_id: str
     caller_pane: CallerPane | None = None

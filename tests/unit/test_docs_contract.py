@@ -17,12 +17,13 @@ from agenttower import errors, settings
 from agenttower.cli.exit_codes import MEANING
 from agenttower.domain import events, retry
 from agenttower.domain.identifiers import MAX_IDENTIFIER
+from agenttower.domain.route_rules import RenderProblem, SkipReason
 from agenttower.domain.states import ALLOWED, LABEL_HOLDERS, Stage, State
 from agenttower.domain.templates import MAX_PANES
 from agenttower.engine import presence
 from agenttower.errors import AgentTowerError
 from agenttower.paths import Paths
-from agenttower.rpc import schemas
+from agenttower.rpc import schemas, schemas_routes
 from agenttower.rpc.framing import REQUEST_LIMIT
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import DEFAULT_DEADLINE_S
@@ -48,6 +49,11 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "managed.pane.recreate": schemas.RecreatePane,
     "managed.layout.remove": schemas.RemoveLayout,
     "managed.event.list": schemas.ListEvents,
+    "routes.add": schemas_routes.AddRoute,
+    "routes.list": schemas_routes.ListRoutes,
+    "routes.show": schemas_routes.ShowRoute,
+    "routes.remove": schemas_routes.ChangeRoute,
+    "routes.preview": schemas_routes.PreviewRoute,
 }
 R = TypeVar("R")
 
@@ -124,6 +130,12 @@ def test_every_event_type_is_told_by_some_service() -> None:
     built = re.findall(r"events\.(\w+)\(", text)
     prefixes = ("managed_", "managed_pane_", "managed_layout_")
     assert set(events.EventType) <= {prefix + name for prefix in prefixes for name in built}
+
+
+def test_skip_reasons_of_routes() -> None:
+    rows = CONTRACT.table("skip reason", "winner and target in the line").rows
+    assert {code for row in rows for code in codes(row[0])} == set(SkipReason)
+    assert set(codes(rows[-1][1])) == {"sub_reason", *RenderProblem}
 
 
 # --- errors --------------------------------------------------------------------------------------

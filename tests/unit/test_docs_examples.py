@@ -17,12 +17,14 @@ from agenttower.domain import events
 from agenttower.paths import default_paths
 from agenttower.services.agents import agent_view
 from agenttower.services.caller import HOST
-from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService, container_view
 from agenttower.services.managed import recreation
 from agenttower.services.managed.create import accepted
 from agenttower.services.managed.views import STAGES, ManagedViews
+from agenttower.services.status import StatusService
+from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
+from agenttower.settings import RoutingRules
 from agenttower.store import layouts
 from agenttower.store.agents import AgentRecord
 from agenttower.store.containers import ContainerRecord
@@ -65,9 +67,14 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
     paths = default_paths({"HOME": str(tmp_path)})
     given = {
         "store": store,
-        "paths": paths,
-        "clock": lambda: 0,
-        "catalog": Catalog(paths.templates_dir, paths.profiles_dir),
+        "status": StatusService(
+            store,
+            paths,
+            RoutingSwitch(store, lambda: 0, lambda: None),
+            RoutingRules(),
+            lambda: 0,
+            list,
+        ),
     }
     others = signature(Tower).parameters.keys() - given.keys()
     tower = Tower(**cast(Any, given | dict.fromkeys(others, NotAsked())))

@@ -8,9 +8,10 @@ from agenttower.rpc.method import Call, Gate, Method, Result
 from agenttower.rpc.schemas import lenient
 from agenttower.rpc.schemas_routes import (
     AddRoute,
+    ChangeRoute,
     ListRoutes,
-    OneRoute,
     PreviewRoute,
+    ShowRoute,
     claim_of,
     complete,
     preview,
@@ -27,22 +28,22 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
     def listing(call: Call[ListRoutes]) -> Result:
         return services.routes.listing(call.caller, enabled_only=call.params.enabled_only)
 
-    def show(call: Call[OneRoute]) -> Result:
+    def show(call: Call[ShowRoute]) -> Result:
         return services.routes.show(call.caller, call.params.route_id)
 
-    def remove(call: Call[OneRoute]) -> Result:
+    def remove(call: Call[ChangeRoute]) -> Result:
         wanted = call.params
         return services.routes.remove(call.caller, wanted.route_id, claim_of(wanted.caller_pane))
 
-    def switch(enabled: bool) -> Method[OneRoute]:
-        def run(call: Call[OneRoute]) -> Result:
+    def switch(enabled: bool) -> Method[ChangeRoute]:
+        def run(call: Call[ChangeRoute]) -> Result:
             wanted = call.params
             claim = claim_of(wanted.caller_pane)
             return services.routes.switch(
                 call.caller, wanted.route_id, enabled=enabled, claim=claim
             )
 
-        return Method(complete(OneRoute), run, Gate.KNOWN)
+        return Method(complete(ChangeRoute), run, Gate.KNOWN)
 
     def look_ahead(call: Call[PreviewRoute]) -> Result:
         wanted = call.params
@@ -53,12 +54,11 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
             rule=None if wanted.route is None else wanted.route.rule,
         )
 
-    one = complete(OneRoute)
     return {
         "routes.add": Method(complete(AddRoute), add, Gate.KNOWN),
         "routes.list": Method(lenient(ListRoutes), listing, Gate.KNOWN),
-        "routes.show": Method(one, show, Gate.KNOWN),
-        "routes.remove": Method(one, remove, Gate.KNOWN),
+        "routes.show": Method(complete(ShowRoute), show, Gate.KNOWN),
+        "routes.remove": Method(complete(ChangeRoute), remove, Gate.KNOWN),
         "routes.enable": switch(True),
         "routes.disable": switch(False),
         "routes.preview": Method(preview, look_ahead, Gate.KNOWN),
