@@ -52,6 +52,30 @@ class FakeRoutes:
         return self._note("routes.preview", scope=caller.scope, event_id=event_id)
 
 
+class FakeAgentEvents:
+    """The services of :class:`agenttower.rpc.event_services.EventServices`."""
+
+    longest_wait_s = 30.0
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def page(self, caller: Caller, asked: object, **params: Any) -> dict[str, Any]:
+        return self._note("events.list", scope=caller.scope, **params)
+
+    def open(self, caller: Caller, asked: object) -> dict[str, Any]:
+        return self._note("events.follow_open", scope=caller.scope)
+
+    def next(self, caller: Caller, session_id: str, *, resumed: bool) -> dict[str, Any]:
+        return {"events": [{}], "session_open": True}
+
+    def close(self, caller: Caller, session_id: str) -> dict[str, Any]:
+        return self._note("events.follow_close", session_id=session_id)
+
+    def rules(self) -> dict[str, Any]:
+        return self._note("events.classifier_rules")
+
+
 class FakeServices:
     """The services of :class:`agenttower.rpc.services.Services`, in memory; notes every call."""
 
@@ -64,6 +88,7 @@ class FakeServices:
         self.owners: dict[str, str] = {}
         """Layout id to container id."""
         self.events: list[dict[str, Any]] = []
+        self.agent_events: Any = FakeAgentEvents(self._note)
         self.schema_version = 9
         self.routes = FakeRoutes(self)
 
@@ -259,6 +284,7 @@ def running_server(
     extra: Mapping[str, Method[Any]] | None = None,
     limits: Limits | None = None,
     resolve: Callable[[str], str | None] | None = None,
+    on_thread_exit: Callable[[], None] | None = None,
 ) -> Iterator[RunningServer]:
     """Serve the method table over ``services``, plus ``extra`` methods; stopped at the end."""
     services = services or FakeServices()
@@ -270,6 +296,7 @@ def running_server(
         {**method_table(services), **(extra or {})},
         resolve or services.resolve_container,
         limits=limits,
+        on_thread_exit=on_thread_exit or (lambda: None),
     )
     failures: list[BaseException] = []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 import pytest
 
@@ -54,7 +56,8 @@ def test_the_commands_there_are():
         "profile list",
         "profile show",
         "profile validate",
-        "events",
+        "events rules",
+        "events test-rule",
         "route add",
         "route disable",
         "route enable",
@@ -80,7 +83,7 @@ def test_every_help_has_an_example_that_parses(path, cli):
     examples = [line.strip() for line in ended.lines if line.startswith("    agenttower ")]
     assert examples, ended.out
     for example in examples:
-        parse(example.split()[1:])
+        parse(shlex.split(example)[1:])
 
 
 def parse(arguments: list[str]) -> None:
@@ -88,7 +91,7 @@ def parse(arguments: list[str]) -> None:
     # With the context of the root, because click keeps what it made of the inherited settings.
     context = click.Context(root, **root.context_settings)
     command: click.Command = root
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and not arguments[0].startswith("-"):
         inner = command.get_command(context, arguments.pop(0))
         assert inner is not None
         command = inner
