@@ -7,6 +7,7 @@ import click
 from agenttower.cli.invocation import Invocation, given, pass_run
 from agenttower.cli.options import container_option, json_option
 from agenttower.cli.output import CONTAINER, Column, Row, key
+from agenttower.cli.pane_table import ATTENTION
 from agenttower.cli.text import short_id
 
 ROLES = ("master", "slave", "swarm", "test-runner", "shell", "unknown")
@@ -28,6 +29,7 @@ COLUMNS = (
     key("PARENT", "parent_agent_id"),
     key("ACTIVE", "active"),
     key("ORIGIN", "origin"),
+    ATTENTION,
 )
 
 

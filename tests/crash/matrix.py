@@ -45,6 +45,9 @@ SERVE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 RESTART_POINTS = ("recreate.committing", "recreate.committed")
 """Passed in the worker: a restart orders its successor as an operator would."""
 
+ELSEWHERE = ("attention.seen", "attention.settling")
+"""Passed by no operation; ``tests/integration/test_attention.py`` kills there."""
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -52,6 +55,7 @@ def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
+    points.update(ELSEWHERE)
     return points.union(*SERVE_POINTS.values())
 
 
