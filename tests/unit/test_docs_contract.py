@@ -58,7 +58,7 @@ def first_codes(document: Document, *header: str, section: str | None = None) ->
     return [codes(row[0])[0] for row in document.table(*header, section=section).rows]
 
 
-# --- attention -------------------------------------------------------------------------------------
+# --- attention -----------------------------------------------------------------------------------
 
 
 def test_the_kinds_of_attention_and_which_of_them_block() -> None:
