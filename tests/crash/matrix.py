@@ -62,6 +62,8 @@ PROMPT_POINTS = (
 """Killed at in test_prompt_crash.py."""
 READER_POINTS = ("log_reader.read", "log_reader.written", "log_reader.committed")
 """Passed by the log reader (tests/crash/test_log_reader_killed.py)."""
+ELSEWHERE = ("attention.seen", "attention.settling")
+"""Passed by no operation; ``tests/integration/test_attention.py`` kills there."""
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +73,7 @@ def covered() -> set[str]:
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
     points.update(READER_POINTS)
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
+    points.update(ELSEWHERE)
     return points.union(PROMPT_POINTS, ROUTING_POINTS, *SERVE_POINTS.values())
 
 
