@@ -61,11 +61,26 @@ GATED = [
     ("managed.pane.remove", {"pane_id": "p"}),
     ("managed.pane.recreate", {"predecessor_pane_id": "p"}),
     ("managed.layout.remove", {"layout_id": LAYOUT}),
+    ("queue.send_input", {"target": "s1", "body_bytes": "eA=="}),
+    ("queue.operator_input", {"target": "s1", "body_bytes": "eA=="}),
+    ("queue.show", {"message_id": "x"}),
+    ("queue.list", {}),
+    ("queue.approve", {"message_id": "x"}),
+    ("queue.delay", {"message_id": "x"}),
+    ("queue.cancel", {"message_id": "x"}),
 ]
-OPEN = {"ping", "status", "managed.pane.promote_from_adopted"}
+OPEN = {
+    "ping",
+    "status",
+    "managed.pane.promote_from_adopted",
+    # The switch has a code of its own for who may not turn it.
+    "routing.enable",
+    "routing.disable",
+    "routing.status",
+}
 
 
-def test_every_method_but_three_is_gated(services: FakeServices) -> None:
+def test_every_other_method_is_gated(services: FakeServices) -> None:
     assert set(method_table(services)) == {name for name, _ in GATED} | OPEN
 
 
@@ -125,7 +140,7 @@ def test_bench_create_without_a_container(services: FakeServices, odd: object) -
 
 @pytest.mark.parametrize(
     "method",
-    ["list_containers", "list_agents", "managed.layout.list", "managed.pane.list"],
+    ["list_containers", "list_agents", "managed.layout.list", "managed.pane.list", "queue.list"],
 )
 def test_lists_are_scoped_to_the_bench_silently(services: FakeServices, method: str) -> None:
     assert ask(services, BENCH, method)["result"]["scope"] == OWN

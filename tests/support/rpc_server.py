@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agenttower.errors import LayoutNotFound
+from agenttower.errors import LayoutNotFound, RoutingToggleHostOnly
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import Call, Gate, Method, Pending, Result
 from agenttower.rpc.methods import method_table
@@ -20,6 +20,42 @@ from agenttower.rpc.server import Server
 from agenttower.services.caller import Caller
 
 JOIN_S = 20.0
+
+
+class FakePrompts:
+    """The queue and the switch of the fake services; every prompt is delivered at once."""
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def send(self, caller: Caller, *asked: Any) -> None:
+        self._note("send", scope=caller.scope)
+
+    def send_as_operator(self, caller: Caller, message_id: str, *_: Any, **__: Any) -> Any:
+        self._note("send_as_operator", caller=caller.kind)
+        return message_id, False
+
+    def outcome(self, message_id: str) -> tuple[dict[str, Any], bool]:
+        return {"message_id": message_id, "state": "delivered"}, True
+
+    def show(self, caller: Caller, message_id: str) -> dict[str, Any]:
+        return self._note("show", scope=caller.scope, message_id=message_id)
+
+    def listing(self, caller: Caller, wanted: Any) -> dict[str, Any]:
+        return self._note("listing", scope=caller.scope)
+
+    def approve(self, caller: Caller, message_id: str, claim: Any) -> dict[str, Any]:
+        return self._note("act", scope=caller.scope, message_id=message_id, claim=claim)
+
+    delay = cancel = approve
+
+    def status(self) -> dict[str, Any]:
+        return {"value": "enabled"}
+
+    def toggle(self, caller: Caller, value: str) -> dict[str, Any]:
+        if caller.kind != "host":
+            raise RoutingToggleHostOnly
+        return self._note("toggle", value=value)
 
 
 class FakeServices:
@@ -35,6 +71,7 @@ class FakeServices:
         """Layout id to container id."""
         self.events: list[dict[str, Any]] = []
         self.schema_version = 9
+        self.prompts = self.routing = FakePrompts(self._note)
 
     def status(self, *, whole: bool) -> dict[str, Any]:
         return {"alive": True, "schema_version": self.schema_version}
