@@ -92,6 +92,7 @@ class DeliveryPump:
         self._stopped = threading.Event()
         self._lanes = Lanes()
         self._threads: list[threading.Thread] = []
+        self._deliverers = 0
 
     def run(self) -> None:
         """Deliver until told to stop; what is being typed then is finished."""
@@ -124,8 +125,9 @@ class DeliveryPump:
 
         if not self._survive(look):
             return False
-        while len(self._threads) < min(THREADS, self._lanes.wanted()):
+        while self._deliverers < min(THREADS, self._lanes.wanted()):
             self._start("deliver", self._work)
+            self._deliverers += 1
         return True
 
     def _start(self, name: str, work: Callable[[], None]) -> None:

@@ -14,7 +14,6 @@ import stat
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -23,7 +22,7 @@ from agenttower.clock import Micros
 from agenttower.domain.prompts import ENVELOPE_LIMIT, Form, PromptState
 from agenttower.errors import BadRequest, BodyRefused, OriginInvalid, SinceInvalid
 from agenttower.rpc.method import Params
-from agenttower.rpc.schemas import lenient
+from agenttower.rpc.schemas import WaitSeconds, lenient
 from agenttower.services.pane_claims import PaneClaim
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -95,10 +94,13 @@ class ListPrompts(msgspec.Struct, frozen=True):
     cursor: str | None = None
 
 
-class OnePrompt(msgspec.Struct, frozen=True):
-    """``queue.show``, additive."""
+class ShowPrompt(msgspec.Struct, frozen=True):
+    """``queue.show``, additive: waits until the prompt is not as it was ``after`` any more."""
 
     message_id: Text
+    after: str | None = None
+    """``last_updated_at`` and ``delivery_attempt_started_at``"""
+    wait_seconds: WaitSeconds = 0.0
 
 
 class ActOnPrompt(msgspec.Struct, frozen=True):
@@ -193,13 +195,15 @@ def _file(path: str | None) -> bytes:
     """
     assert path is not None
     try:
-        opened = os.open(Path(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except (OSError, ValueError) as error:
         raise BadRequest(f"body_file: {path[:200]!r} cannot be read: {error}") from error
-    with os.fdopen(opened, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise BadRequest(f"body_file: {path[:200]!r} is no regular file")
-        body = file.read(ENVELOPE_LIMIT + 1)
+        body = os.pread(opened, ENVELOPE_LIMIT + 1, 0)
+    finally:
+        os.close(opened)
     if len(body) > ENVELOPE_LIMIT:
         raise BodyRefused("body_too_large", f"the prompt has more than {ENVELOPE_LIMIT} bytes")
     return body

@@ -149,6 +149,8 @@ class Delivery:
             if prompt is None or not self._switch.is_enabled():
                 return None
             target = targets.addressee(target_agent_id)
+            if target is not None and target.pane is not None and target.pane.leaving:
+                return None
             reason = self._in_the_way(prompt, target)
             if reason is None:
                 assert target is not None

@@ -22,6 +22,8 @@ class PaneAddress:
     token: str = ""
     exit_code: int | None = None
     """Set where it is known that the program in a pane of ours has ended."""
+    leaving: bool = False
+    """A removal of the pane is under way; it decides what becomes of the prompts that wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +87,19 @@ def addressee(agent_id: str) -> Addressee | None:
 def _managed(agent_id: str) -> PaneAddress | None:
     """A pane of ours needs no scan: its health is watched all the time."""
     row = execute(
-        "SELECT tmux_socket_path, tmux_pane_id, pane_pid, pane_id, exit_code FROM managed_pane"
+        "SELECT tmux_socket_path, tmux_pane_id, pane_pid, pane_id, exit_code, EXISTS"
+        " (SELECT 1 FROM step WHERE step.subject_id = managed_pane.pane_id"
+        "  AND stage IN ('tmux_kill', 'route_cleanup') AND status IN ('pending', 'running'))"
+        " FROM managed_pane"
         " WHERE reserved_agent_id = ? AND state IN ('creating', 'ready', 'degraded')"
         " AND tmux_pane_id IS NOT NULL AND tmux_socket_path IS NOT NULL AND pane_pid IS NOT NULL",
         (agent_id,),
     ).fetchone()
     if row is None:
         return None
-    socket_path, pane_id, pane_pid, ours, exit_code = row
-    return PaneAddress(socket_path, pane_id, pane_pid, str(ours).replace("-", ""), exit_code)
+    socket_path, pane_id, pane_pid, ours, exit_code, leaving = row
+    token = str(ours).replace("-", "")
+    return PaneAddress(socket_path, pane_id, pane_pid, token, exit_code, bool(leaving))
 
 
 def _discovered(agent_id: str) -> PaneAddress | None:

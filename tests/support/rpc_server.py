@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agenttower.domain.route_rules import Rule
-from agenttower.errors import LayoutNotFound
+from agenttower.errors import LayoutNotFound, RoutingToggleHostOnly
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import Call, Gate, Method, Pending, Result
 from agenttower.rpc.methods import method_table
@@ -76,6 +76,42 @@ class FakeAgentEvents:
         return self._note("events.classifier_rules")
 
 
+class FakePrompts:
+    """The queue and the switch of the fake services; every prompt is delivered at once."""
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def send(self, caller: Caller, *asked: Any) -> None:
+        self._note("send", scope=caller.scope)
+
+    def send_as_operator(self, caller: Caller, message_id: str, *_: Any, **__: Any) -> Any:
+        self._note("send_as_operator", caller=caller.kind)
+        return message_id, False
+
+    def outcome(self, message_id: str) -> tuple[dict[str, Any], bool]:
+        return {"message_id": message_id, "state": "delivered"}, True
+
+    def show(self, caller: Caller, message_id: str) -> dict[str, Any]:
+        return self._note("show", scope=caller.scope, message_id=message_id)
+
+    def listing(self, caller: Caller, wanted: Any) -> dict[str, Any]:
+        return self._note("listing", scope=caller.scope)
+
+    def approve(self, caller: Caller, message_id: str, claim: Any) -> dict[str, Any]:
+        return self._note("act", scope=caller.scope, message_id=message_id, claim=claim)
+
+    delay = cancel = approve
+
+    def status(self) -> dict[str, Any]:
+        return {"value": "enabled"}
+
+    def toggle(self, caller: Caller, value: str) -> dict[str, Any]:
+        if caller.kind != "host":
+            raise RoutingToggleHostOnly
+        return self._note("toggle", value=value)
+
+
 class FakeServices:
     """The services of :class:`agenttower.rpc.services.Services`, in memory; notes every call."""
 
@@ -91,6 +127,7 @@ class FakeServices:
         self.agent_events: Any = FakeAgentEvents(self._note)
         self.schema_version = 9
         self.routes = FakeRoutes(self)
+        self.prompts = self.routing = FakePrompts(self._note)
 
     def status(self, *, whole: bool) -> dict[str, Any]:
         return {"alive": True, "schema_version": self.schema_version}
