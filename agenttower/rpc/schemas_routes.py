@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import msgspec
 
 from agenttower.domain.route_rules import Rule
 from agenttower.errors import BadRequest
 from agenttower.rpc.method import Params
-from agenttower.rpc.schemas import RowNumber, lenient
-from agenttower.rpc.schemas_prompts import CallerPane
+from agenttower.rpc.schemas import RowNumber
+from agenttower.rpc.schemas_prompts import CallerPane, complete
 from agenttower.services.pane_claims import PaneClaim
-
-S = TypeVar("S", bound=msgspec.Struct)
 
 
 class AddRoute(msgspec.Struct, frozen=True):
@@ -66,23 +61,6 @@ class PreviewRoute(msgspec.Struct, frozen=True):
 def claim_of(pane: CallerPane | None) -> PaneClaim | None:
     """What the client says it speaks for."""
     return None if pane is None else pane.claim
-
-
-def complete(struct: type[S]) -> Callable[[Params], S]:
-    """A decoder for legacy methods that have required parameters.
-
-    It raises :class:`~agenttower.errors.BadRequest` for one that is missing or has a wrong type.
-    """
-    decode = lenient(struct)
-    required = [f.encode_name for f in msgspec.structs.fields(struct) if f.required]
-
-    def check(params: Params) -> S:
-        for name in required:
-            if name not in params:
-                raise BadRequest(f"{name}: is required and was not given")
-        return decode(params)
-
-    return check
 
 
 def preview(params: Params) -> PreviewRoute:

@@ -6,6 +6,7 @@ from typing import Any
 
 from agenttower.rpc.method import Call, Gate, Method, Result
 from agenttower.rpc.schemas import lenient
+from agenttower.rpc.schemas_prompts import complete
 from agenttower.rpc.schemas_routes import (
     AddRoute,
     ChangeRoute,
@@ -13,7 +14,6 @@ from agenttower.rpc.schemas_routes import (
     PreviewRoute,
     ShowRoute,
     claim_of,
-    complete,
     preview,
 )
 from agenttower.rpc.services import Services

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from agenttower.errors import AgentTowerError, BadRequest, RouteCreationFailed, RouteNotFound
-from agenttower.rpc.schemas_routes import AddRoute, complete, preview
+from agenttower.rpc.schemas_prompts import complete
+from agenttower.rpc.schemas_routes import AddRoute, preview
 from agenttower.services import routes as routes_module
 from agenttower.services.caller import HOST, Caller
 from agenttower.services.pane_claims import PaneClaim
