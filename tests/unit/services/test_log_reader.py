@@ -37,6 +37,7 @@ def pane_row(here: Desk, number: int, *, active: bool) -> None:
         pane_current_command="",
         pane_current_path="",
         pane_title="",
+        token="",
         pane_active=True,
         active=active,
         first_seen_at=here.now,
