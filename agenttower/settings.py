@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -55,12 +55,21 @@ class WorkerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_container: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
 
 
+class LogRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How logs are read that no mount shows."""
+
+    fallback: Literal["off", "exec"] = "off"
+    """``exec``: the bench writes them into files of its own, and the worker copies those through
+    the engine. ``off``: such a log cannot be attached."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``config.toml``."""
 
     containers: ContainerRules = ContainerRules()
     local: LocalBench = LocalBench()
     worker: WorkerRules = WorkerRules()
+    logs: LogRules = LogRules()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -87,6 +96,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         ("containers", ContainerRules),
         ("local", LocalBench),
         ("worker", WorkerRules),
+        ("logs", LogRules),
     ):
         for key in rules.__struct_fields__:
             value = environ.get(f"{ENVIRONMENT_PREFIX}{table}_{key}".upper())

@@ -21,6 +21,7 @@ from agenttower.services.managed.sweep import MarkerSweep
 from agenttower.settings import Settings, load_settings
 from workers.consumer import StepConsumer, stop_on_signals
 from workers.health import HealthPump
+from workers.log_fetch import LogFetchPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
 from workers.queue import StepHuey
 from workers.watchdog import Watchdog
@@ -102,9 +103,19 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     pump = RelayPump(core.store, core.doorbell, relay)
     stack.callback(pump.close)
     stack.enter_context(running("relay", pump.run, pump.stop))
-    health = HealthPump(core.store, core.benches, core.doorbell, bootstrap.reconciler(core))
+    health = HealthPump(
+        core.store,
+        core.benches,
+        core.doorbell,
+        bootstrap.reconciler(core),
+        bootstrap.log_watch(core),
+    )
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
+    if core.settings.config.logs.fallback == "exec":
+        fetching = LogFetchPump(core.store, core.benches, core.doorbell, bootstrap.log_fetch(core))
+        stack.callback(fetching.close)
+        stack.enter_context(running("log fetch", fetching.run, fetching.stop))
     containers = bootstrap.container_service(core)
     for provider in core.benches.providers:
         watch = BenchWatch(core.store, provider, containers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from agenttower.rpc.services_logs import LogChanges, LogReader
 from agenttower.services.caller import Caller
 
 Document = Mapping[str, object]
@@ -23,6 +24,12 @@ class Services(Protocol):
         :param whole: also what only the host may see, such as problems of files.
         """
         ...
+
+    @property
+    def logs(self) -> LogChanges: ...
+
+    @property
+    def log_reading(self) -> LogReader: ...
 
     def scan_containers(self) -> Document: ...
 

@@ -11,10 +11,12 @@ from agenttower import __version__
 from agenttower.clock import Clock, Micros, to_rfc3339
 from agenttower.engine import presence
 from agenttower.paths import Paths
+from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agents import AgentService
 from agenttower.services.caller import Caller
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
+from agenttower.services.log_reading import LogReading
 from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
@@ -50,6 +52,8 @@ class Tower:
         creation: LayoutCreation,
         recreation: Recreation,
         removal: Removal,
+        logs: AgentLogs,
+        reading: LogReading,
     ) -> None:
         self._paths = paths
         self._clock = clock
@@ -62,6 +66,8 @@ class Tower:
         self._birth = Birth.now(clock)
         self._schema_version = schema_version(store)
 
+        self.logs = logs
+        self.log_reading = reading
         self.resolve_container = containers.resolve
         self.list_layouts = self._views.list_layouts
         self.layout_detail = self._views.layout_detail

@@ -8,6 +8,7 @@ from typing import Any
 from agenttower.rpc.method import Method
 from agenttower.rpc.methods.legacy import legacy_methods
 from agenttower.rpc.methods.lifecycle import lifecycle_methods
+from agenttower.rpc.methods.logs import log_methods
 from agenttower.rpc.methods.managed import managed_methods
 from agenttower.rpc.services import Services
 
@@ -20,4 +21,5 @@ def method_table(services: Services) -> MethodTable:
         **legacy_methods(services),
         **managed_methods(services),
         **lifecycle_methods(services),
+        **log_methods(services),
     }

@@ -1,0 +1,218 @@
+"""Showing logs: their state, and their text, redacted (legacy surfaces part 1, sections 9.7, 9.8).
+
+The bench may write a log's file and its directory, so both are entered without following a link,
+and nothing in them decides anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agenttower.bench import logplaces, visibility
+from agenttower.clock import to_rfc3339, to_rfc3339_or_none
+from agenttower.domain.redaction import shown_line
+from agenttower.errors import AttachmentNotFound, LogFileMissing
+from agenttower.paths import Paths
+from agenttower.services.agent_logs import known_agent
+from agenttower.services.caller import Caller
+from agenttower.store import agent_logs
+from agenttower.store.agent_logs import AttachmentRecord, OffsetRecord
+
+LINE_BYTES = 65536
+"""Of a longer line the rest is not shown."""
+TAIL_BYTES = 200 * LINE_BYTES
+PAGE_BYTES = 1024 * 1024
+"""How much of a log one page of :meth:`LogReading.read` looks through."""
+_BLOCK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Whole lines of a file: where they begin, where the next one does, and what follows them."""
+
+    start: int
+    lines: list[bytes]
+    following: int
+    rest: bytes
+    """The last line, as far as it was written."""
+
+
+class LogReading:
+    """``attach_log_status``, ``attach_log_preview`` and, additive, ``logs.read``."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def status(self, caller: Caller, agent_id: str) -> dict[str, Any]:
+        """The newest attachment and how far it was read, from storage alone."""
+        known_agent(caller, agent_id)
+        log = agent_logs.newest(agent_id)
+        if log is None:
+            return {"agent_id": agent_id, "attachment": None, "offset": None}
+        place = agent_logs.offset(agent_id, log.log_path)
+        return {
+            "agent_id": agent_id,
+            "attachment": _attachment_view(log),
+            "offset": None if place is None else _offset_view(place),
+        }
+
+    def preview(self, caller: Caller, agent_id: str, lines: int) -> dict[str, Any]:
+        """The last lines of the host's file.
+
+        :param lines: 1 to 200.
+        :raises AttachmentNotFound: no log, or one that another has taken the place of.
+        :raises LogFileMissing: there is no (plain) file.
+        """
+        log = self._readable(caller, agent_id)
+        with self._opened(log) as file:
+            page = tail(file, lines)
+        pieces = [*page.lines, *([page.rest] if page.rest else [])][-lines:]
+        return {
+            "agent_id": agent_id,
+            "attachment_id": log.attachment_id,
+            "log_path": log.log_path,
+            "lines": [_shown(piece) for piece in pieces],
+        }
+
+    def read(
+        self,
+        caller: Caller,
+        agent_id: str,
+        *,
+        lines: int,
+        offset: int | None,
+        file_id: str | None,
+    ) -> dict[str, Any]:
+        """Whole lines from ``offset`` on, or the last ones where none is given.
+
+        :param lines: at most this many.
+        :param file_id: which file the offset is of; of another, or where the file is shorter now,
+            it is read from its beginning, and ``reset`` says so.
+        """
+        log = self._readable(caller, agent_id)
+        with self._opened(log) as file:
+            status = os.fstat(file)
+            inode = f"{status.st_dev}:{status.st_ino}"
+            reset = offset is not None and (
+                offset > status.st_size or (file_id is not None and file_id != inode)
+            )
+            if offset is None:
+                page = tail(file, lines)
+            else:
+                page = forward(file, 0 if reset else offset, lines)
+        return {
+            "agent_id": agent_id,
+            "attachment_id": log.attachment_id,
+            "status": log.status,
+            "log_path": log.log_path,
+            "file": inode,
+            "size": status.st_size,
+            "offset": page.start,
+            "next": page.following,
+            "reset": reset,
+            "lines": [_shown(line) for line in page.lines],
+            "partial": _shown(page.rest) if page.rest else None,
+        }
+
+    def _readable(self, caller: Caller, agent_id: str) -> AttachmentRecord:
+        known_agent(caller, agent_id)
+        log = agent_logs.newest(agent_id)
+        if log is None or log.status == "superseded":
+            raise AttachmentNotFound(
+                f"agent {agent_id} has no log; attach one with 'agenttower agent attach-log'"
+            )
+        return log
+
+    @contextmanager
+    def _opened(self, log: AttachmentRecord) -> Iterator[int]:
+        path = Path(log.log_path)
+        root = logplaces.root_of(path, self._paths.logs_dir)
+        try:
+            with visibility.opened(path, root) as file:
+                yield file
+        except OSError as error:
+            raise LogFileMissing(
+                f"the log {path} cannot be read: {error.strerror}; attach it again with "
+                f"'agenttower agent attach-log {log.agent_id}'"
+            ) from error
+
+
+def tail(file: int, lines: int) -> Page:
+    """The last lines of a file, by reading no more than :data:`TAIL_BYTES` from its end.
+
+    A line whose beginning is out of reach is left out: half a secret could not be told.
+    """
+    start = size = os.fstat(file).st_size
+    blocks: list[bytes] = []
+    ends = 0
+    while start > 0 and ends <= lines and size - start < TAIL_BYTES:
+        step = min(_BLOCK, start)
+        start -= step
+        block = os.pread(file, step, start)
+        ends += block.count(b"\n")
+        blocks.append(block)
+    data = b"".join(reversed(blocks))
+    if start > 0:
+        whole = data.find(b"\n") + 1
+        start, data = (start + whole, data[whole:]) if whole else (size, b"")
+    *pieces, rest = data.split(b"\n")
+    following = start + len(data) - len(rest)
+    kept = pieces[-lines:] if lines else []
+    start = following - sum(len(piece) + 1 for piece in kept)
+    return Page(start, kept, following, rest)
+
+
+def forward(file: int, offset: int, lines: int) -> Page:
+    """Whole lines from ``offset`` on, at most ``lines`` and :data:`PAGE_BYTES`.
+
+    Of a longer line the first page is shown; what is left of it, or of any other line that does not
+    begin at ``offset``, is passed over, since half a secret could not be told.
+    """
+    data = os.pread(file, PAGE_BYTES, offset)
+    if offset > 0 and os.pread(file, 1, offset - 1) != b"\n":
+        passed = data.find(b"\n") + 1
+        if not passed:
+            return Page(offset, [], offset + len(data), b"")
+        offset, data = offset + passed, data[passed:]
+    elif len(data) == PAGE_BYTES and b"\n" not in data:
+        return Page(offset, [data], offset + len(data), b"")
+    *pieces, rest = data.split(b"\n")
+    kept = pieces[:lines]
+    following = offset + sum(len(piece) + 1 for piece in kept)
+    more = len(pieces) > lines or following + len(rest) - offset >= PAGE_BYTES
+    return Page(offset, kept, following, b"" if more else rest)
+
+
+def _shown(line: bytes) -> str:
+    cut = line[:LINE_BYTES].decode("utf-8", "replace") + "…" if len(line) > LINE_BYTES else None
+    return shown_line(cut if cut is not None else line.decode("utf-8", "replace"))
+
+
+def _attachment_view(log: AttachmentRecord) -> dict[str, Any]:
+    return {
+        "attachment_id": log.attachment_id,
+        "log_path": log.log_path,
+        "status": log.status,
+        "source": log.source,
+        "attached_at": to_rfc3339(log.attached_at),
+        "last_status_at": to_rfc3339(log.last_status_at),
+        "superseded_at": to_rfc3339_or_none(log.superseded_at),
+        "superseded_by": log.superseded_by,
+        "via": log.via,
+    }
+
+
+def _offset_view(place: OffsetRecord) -> dict[str, Any]:
+    return {
+        "byte_offset": place.byte_offset,
+        "line_offset": place.line_offset,
+        "last_event_offset": place.last_event_offset,
+        "last_output_at": to_rfc3339_or_none(place.last_output_at),
+        "file_inode": place.file_inode,
+        "file_size_seen": place.file_size_seen,
+    }
