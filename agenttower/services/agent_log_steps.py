@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from agenttower.bench import logplaces
@@ -217,10 +218,12 @@ class AgentLogUndo(_Stage):
             bench = self._parts.benches.get(change.container_id)
             target = self._target(bench, change, deadline)
             ours = self._bench_path(bench, change, deadline)
-            if ours is None or not bench.is_written(ours, deadline):
+            if ours is not None and bench.is_written(ours, deadline):
+                bench.unpipe(target, deadline)
+            if active is None or active.bench_path is None:
                 return
-            bench.unpipe(target, deadline)
-            if active is not None and active.bench_path is not None:
+            # The log that was to be left may have lost its pipe to the one that came to nothing.
+            if self._parts.places.file(Path(active.log_path)) is not None:
                 bench.pipe_into(target, active.bench_path, deadline)
 
     def _bench_path(self, bench: Bench, change: ChangeRecord, deadline: Deadline) -> str | None:

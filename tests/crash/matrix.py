@@ -45,12 +45,18 @@ SERVE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 RESTART_POINTS = ("recreate.committing", "recreate.committed")
 """Passed in the worker: a restart orders its successor as an operator would."""
 
+LOG_STAGES = ("agent_log_attach", "agent_log_detach", "agent_log_undo")
+LOG_POINTS = ("log_fetch.appended",)
+"""Killed at in ``test_log_crashes.py`` and ``tests/integration/test_log_fallback.py``."""
+
 ROOT = Path(__file__).parents[2]
 
 
 def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
+    points.update(f"{stage}.{moment}" for stage in LOG_STAGES for moment in MOMENTS)
+    points.update(LOG_POINTS)
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
     return points.union(*SERVE_POINTS.values())
 
