@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from agenttower.cli import agent_logs
 from agenttower.cli.invocation import Invocation, given, pass_run
 from agenttower.cli.options import container_option, json_option
 from agenttower.cli.output import CONTAINER, Column, Row, key
@@ -39,6 +40,10 @@ def command() -> None:
     Example:
       agenttower agent list
     """
+
+
+for _log_command in (agent_logs.attach, agent_logs.detach, agent_logs.status):
+    command.add_command(_log_command)
 
 
 @command.command("list")

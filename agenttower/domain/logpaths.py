@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 MAX_PATH = 4096
 MAX_MOUNTS = 256
@@ -59,7 +58,13 @@ def fault_of_place(path: str) -> str | None:
 
 def is_under(path: str, root: str) -> bool:
     """Whether ``path`` is ``root`` or below it, by whole names."""
-    return PurePosixPath(path).is_relative_to(root)
+    names, below = parts_of(path), parts_of(root)
+    return names[: len(below)] == below
+
+
+def parts_of(path: str) -> list[str]:
+    """The names that an absolute path is made of."""
+    return [name for name in path.split("/") if name not in ("", ".")]
 
 
 def mount_of(mounts: Sequence[MountedAt], path: str) -> MountedAt | None:
@@ -72,7 +77,7 @@ def mount_of(mounts: Sequence[MountedAt], path: str) -> MountedAt | None:
     for mount in mounts:
         if not mount.target.startswith("/") or not is_under(path, mount.target):
             continue
-        if best is None or _depth(mount.target) >= _depth(best.target):
+        if best is None or len(parts_of(mount.target)) >= len(parts_of(best.target)):
             best = mount
     return best
 
@@ -80,7 +85,3 @@ def mount_of(mounts: Sequence[MountedAt], path: str) -> MountedAt | None:
 def shows_the_host(mount: MountedAt) -> bool:
     """Whether a mount can show files of the host at all."""
     return mount.type in ("bind", "volume") and mount.source.startswith("/")
-
-
-def _depth(path: str) -> int:
-    return len(PurePosixPath(path).parts)

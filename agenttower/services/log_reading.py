@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agenttower.bench import logplaces, visibility
+from agenttower.bench import logpages, logplaces, visibility
 from agenttower.clock import to_rfc3339, to_rfc3339_or_none
 from agenttower.domain.redaction import shown_line
 from agenttower.errors import AttachmentNotFound, LogFileMissing
@@ -22,24 +21,6 @@ from agenttower.services.agent_logs import known_agent
 from agenttower.services.caller import Caller
 from agenttower.store import agent_logs
 from agenttower.store.agent_logs import AttachmentRecord, OffsetRecord
-
-LINE_BYTES = 65536
-"""Of a longer line the rest is not shown."""
-TAIL_BYTES = 200 * LINE_BYTES
-PAGE_BYTES = 1024 * 1024
-"""How much of a log one page of :meth:`LogReading.read` looks through."""
-_BLOCK = 65536
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Whole lines of a file: where they begin, where the next one does, and what follows them."""
-
-    start: int
-    lines: list[bytes]
-    following: int
-    rest: bytes
-    """The last line, as far as it was written."""
 
 
 class LogReading:
@@ -70,7 +51,7 @@ class LogReading:
         """
         log = self._readable(caller, agent_id)
         with self._opened(log) as file:
-            page = tail(file, lines)
+            page = logpages.tail(file, lines)
         pieces = [*page.lines, *([page.rest] if page.rest else [])][-lines:]
         return {
             "agent_id": agent_id,
@@ -102,9 +83,9 @@ class LogReading:
                 offset > status.st_size or (file_id is not None and file_id != inode)
             )
             if offset is None:
-                page = tail(file, lines)
+                page = logpages.tail(file, lines)
             else:
-                page = forward(file, 0 if reset else offset, lines)
+                page = logpages.forward(file, 0 if reset else offset, lines)
         return {
             "agent_id": agent_id,
             "attachment_id": log.attachment_id,
@@ -142,54 +123,12 @@ class LogReading:
             ) from error
 
 
-def tail(file: int, lines: int) -> Page:
-    """The last lines of a file, by reading no more than :data:`TAIL_BYTES` from its end.
-
-    A line whose beginning is out of reach is left out: half a secret could not be told.
-    """
-    start = size = os.fstat(file).st_size
-    blocks: list[bytes] = []
-    ends = 0
-    while start > 0 and ends <= lines and size - start < TAIL_BYTES:
-        step = min(_BLOCK, start)
-        start -= step
-        block = os.pread(file, step, start)
-        ends += block.count(b"\n")
-        blocks.append(block)
-    data = b"".join(reversed(blocks))
-    if start > 0:
-        whole = data.find(b"\n") + 1
-        start, data = (start + whole, data[whole:]) if whole else (size, b"")
-    *pieces, rest = data.split(b"\n")
-    following = start + len(data) - len(rest)
-    kept = pieces[-lines:] if lines else []
-    start = following - sum(len(piece) + 1 for piece in kept)
-    return Page(start, kept, following, rest)
-
-
-def forward(file: int, offset: int, lines: int) -> Page:
-    """Whole lines from ``offset`` on, at most ``lines`` and :data:`PAGE_BYTES`.
-
-    Of a longer line the first page is shown; what is left of it, or of any other line that does not
-    begin at ``offset``, is passed over, since half a secret could not be told.
-    """
-    data = os.pread(file, PAGE_BYTES, offset)
-    if offset > 0 and os.pread(file, 1, offset - 1) != b"\n":
-        passed = data.find(b"\n") + 1
-        if not passed:
-            return Page(offset, [], offset + len(data), b"")
-        offset, data = offset + passed, data[passed:]
-    elif len(data) == PAGE_BYTES and b"\n" not in data:
-        return Page(offset, [data], offset + len(data), b"")
-    *pieces, rest = data.split(b"\n")
-    kept = pieces[:lines]
-    following = offset + sum(len(piece) + 1 for piece in kept)
-    more = len(pieces) > lines or following + len(rest) - offset >= PAGE_BYTES
-    return Page(offset, kept, following, b"" if more else rest)
-
-
 def _shown(line: bytes) -> str:
-    cut = line[:LINE_BYTES].decode("utf-8", "replace") + "…" if len(line) > LINE_BYTES else None
+    cut = (
+        line[: logpages.LINE_BYTES].decode("utf-8", "replace") + "…"
+        if len(line) > logpages.LINE_BYTES
+        else None
+    )
     return shown_line(cut if cut is not None else line.decode("utf-8", "replace"))
 
 

@@ -1,4 +1,4 @@
-"""Logs that no mount shows: refused by default, and read through the engine where that is wanted."""
+"""Logs that no mount shows: refused by default, and on demand read through the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent that somebody started by hand and registered, written as a scan and a registration do."""
+"""An agent that somebody started by hand, written as a scan and a registration write it."""
 
 from __future__ import annotations
 
