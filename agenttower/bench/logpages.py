@@ -56,15 +56,15 @@ def forward(file: int, offset: int, lines: int) -> Page:
     begin at ``offset``, is passed over, since half a secret could not be told.
     """
     data = os.pread(file, PAGE_BYTES, offset)
+    goes_on = len(data) == PAGE_BYTES
     if offset > 0 and os.pread(file, 1, offset - 1) != b"\n":
         passed = data.find(b"\n") + 1
         if not passed:
             return Page(offset, [], offset + len(data), b"")
         offset, data = offset + passed, data[passed:]
-    elif len(data) == PAGE_BYTES and b"\n" not in data:
+    elif goes_on and b"\n" not in data:
         return Page(offset, [data], offset + len(data), b"")
     *pieces, rest = data.split(b"\n")
     kept = pieces[:lines]
     following = offset + sum(len(piece) + 1 for piece in kept)
-    more = len(pieces) > lines or following + len(rest) - offset >= PAGE_BYTES
-    return Page(offset, kept, following, b"" if more else rest)
+    return Page(offset, kept, following, b"" if goes_on or len(pieces) > lines else rest)
