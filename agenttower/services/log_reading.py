@@ -38,8 +38,8 @@ class LogReading:
         place = agent_logs.offset(agent_id, log.log_path)
         return {
             "agent_id": agent_id,
-            "attachment": _attachment_view(log),
-            "offset": None if place is None else _offset_view(place),
+            "attachment": attachment_view(log),
+            "offset": None if place is None else offset_view(place),
         }
 
     def preview(self, caller: Caller, agent_id: str, lines: int) -> dict[str, Any]:
@@ -132,7 +132,8 @@ def _shown(line: bytes) -> str:
     return shown_line(cut if cut is not None else line.decode("utf-8", "replace"))
 
 
-def _attachment_view(log: AttachmentRecord) -> dict[str, Any]:
+def attachment_view(log: AttachmentRecord) -> dict[str, Any]:
+    """An attachment as ``attach_log_status`` shows it; ``via`` is added."""
     return {
         "attachment_id": log.attachment_id,
         "log_path": log.log_path,
@@ -146,7 +147,8 @@ def _attachment_view(log: AttachmentRecord) -> dict[str, Any]:
     }
 
 
-def _offset_view(place: OffsetRecord) -> dict[str, Any]:
+def offset_view(place: OffsetRecord) -> dict[str, Any]:
+    """How far a log was read, as ``attach_log_status`` shows it."""
     return {
         "byte_offset": place.byte_offset,
         "line_offset": place.line_offset,
