@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from agenttower import clock, logs
@@ -22,15 +22,22 @@ from agenttower.engine.handler import StepHandler, StepQueue
 from agenttower.engine.presence import boot_id
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
+from agenttower.services import agent_log_steps, agent_logs
 from agenttower.services.agent_events import AgentEventService
+from agenttower.services.agent_log_steps import LogParts, Registrar
+from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.attention import AttentionService
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
 from agenttower.services.delivery import Delivery
 from agenttower.services.discovery import PaneDiscovery
+from agenttower.services.log_fetch import LogFetch
+from agenttower.services.log_place import LogPlaces
 from agenttower.services.log_reader import LogReader
+from agenttower.services.log_reading import LogReading
 from agenttower.services.log_source import LogSource
+from agenttower.services.log_watch import LogWatch
 from agenttower.services.managed import pipeline, removal, restart
 from agenttower.services.managed.create import LayoutCreation
 from agenttower.services.managed.pane_stage import Parts
@@ -50,6 +57,7 @@ from agenttower.services.rule_files import RuleBook
 from agenttower.services.status import StatusService
 from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
+from agenttower.services.turns import Turns
 from agenttower.settings import Settings, load_settings
 from agenttower.store.containers import active_ids
 from agenttower.store.database import Store, Transaction, open_sqlite
@@ -60,7 +68,7 @@ log = logging.getLogger(__name__)
 QUEUE = "workers.queue:open_queue"
 """Who hangs the doorbells: found by path, because ``agenttower`` never imports ``workers``."""
 
-STAGES = (*pipeline.STAGES, *removal.STAGES, *restart.STAGES)
+STAGES = (*pipeline.STAGES, *removal.STAGES, *restart.STAGES, *agent_logs.STAGES)
 """Every stage there is: the names of the Huey tasks that run steps."""
 
 Role = Literal["serve", "worker"]
@@ -76,6 +84,8 @@ class Core:
     queue: StepQueue
     engine: Engine
     benches: Benches
+    turns: Turns = field(default_factory=Turns)
+    """At the pipes of panes."""
 
     def wake_readers(self) -> None:
         """Tell everybody who shows or relays rows that they have changed."""
@@ -84,6 +94,10 @@ class Core:
     def wake_delivery(self) -> None:
         """Tell the worker that a prompt may be delivered."""
         self.doorbell.ring("prompts")
+
+    def wake_logs(self) -> None:
+        """Tell the reader of logs that one was attached or detached."""
+        self.doorbell.ring("logs")
 
 
 @contextmanager
@@ -122,8 +136,44 @@ def _open_queue(
 ) -> StepQueue:
     module, _, name = QUEUE.partition(":")
     open_queue: Callable[..., StepQueue] = getattr(importlib.import_module(module), name)
-    return open_queue(
-        store, clock.now, doorbell, (*pipeline.STAGES, *removal.STAGES, *restart.STAGES), run_step
+    return open_queue(store, clock.now, doorbell, STAGES, run_step)
+
+
+def log_places(core: Core) -> LogPlaces:
+    """Where logs go, by the settings of this core."""
+    config = core.settings.config
+    return LogPlaces(core.settings.paths, fallback=config.logs.fallback == "exec")
+
+
+def log_fetch(core: Core) -> LogFetch:
+    """What copies logs that no mount shows."""
+    return LogFetch(core.store, core.settings.paths, core.turns)
+
+
+def log_watch(core: Core) -> LogWatch:
+    """What looks after the logs of adopted agents."""
+    return LogWatch(log_parts(core))
+
+
+def log_parts(core: Core, registrar: Registrar | None = None) -> LogParts:
+    """What attaching and detaching logs works with.
+
+    :param registrar: writes agents that are registered with their log.
+    """
+
+    def wake(transaction: Transaction) -> None:
+        transaction.afterwards("readers", core.wake_readers)
+        transaction.afterwards("logs", core.wake_logs)
+
+    return LogParts(
+        store=core.store,
+        benches=core.benches,
+        places=log_places(core),
+        fetch=log_fetch(core),
+        turns=core.turns,
+        clock=clock.now,
+        wake=wake,
+        registrar=registrar,
     )
 
 
@@ -176,9 +226,12 @@ def pane_parts(core: Core) -> Parts:
         core.store,
         core.benches,
         clock.now,
+        log_places(core),
+        core.turns,
         core.wake_readers,
         restarts.consider,
-        agent_removed,
+        on_agent_removed=agent_removed,
+        wake_logs=core.wake_logs,
     )
 
 
@@ -288,6 +341,7 @@ def step_handlers(core: Core) -> dict[str, StepHandler]:
         **pipeline.handlers(parts),
         **removal.handlers(parts),
         **restart.handlers(parts, recreation(core, catalog)),
+        **agent_log_steps.handlers(log_parts(core)),
     }
 
 
@@ -315,6 +369,8 @@ def tower(core: Core) -> Tower:
         ),
         prompts=Prompting(core.store, prompt_queue(core, switch)),
         routing=switch,
+        logs=AgentLogs(core.store, core.engine, log_places(core), clock.now),
+        reading=LogReading(paths),
     )
 
 

@@ -365,12 +365,14 @@ class AgentInactive(AgentTowerError):
     """The agent's pane, or its container, is gone."""
 
     code = "agent_inactive"
+    error_class = "agent_inactive"
 
 
 class PaneUnknownToDaemon(AgentTowerError):
     """No scan has seen this pane alive, or it cannot be registered."""
 
     code = "pane_unknown_to_daemon"
+    error_class = "pane_unknown"
 
 
 class FieldTooLong(AgentTowerError):
@@ -474,6 +476,56 @@ class ParentRoleInvalid(AgentTowerError):
     """The parent of a swarm agent is no slave."""
 
     code = "parent_role_invalid"
+
+
+# --- logs of agents ----------------------------------------------------------------------------
+
+
+class LogPathInvalid(AgentTowerError):
+    """A path that no log may have (legacy surfaces part 1, section 9.1)."""
+
+    code = "log_path_invalid"
+
+
+class LogPathInUse(AgentTowerError):
+    """Another agent's output goes into that file."""
+
+    code = "log_path_in_use"
+
+    def __init__(self, log_path: str, owner: str) -> None:
+        super().__init__(
+            f"{log_path} is the log of agent {owner}; choose another path, or detach that one "
+            f"with 'agenttower agent detach-log {owner}'"
+        )
+
+
+class PipePaneFailed(BenchError):
+    """tmux would not change the pane's pipe."""
+
+    code = "pipe_pane_failed"
+    error_class = "pipe_pane_failed"
+
+
+class AttachmentNotFound(AgentTowerError):
+    """The agent has no log attachment of the kind that was asked for."""
+
+    code = "attachment_not_found"
+
+
+class LogFileMissing(AgentTowerError):
+    """The host file of a log is not there."""
+
+    code = "log_file_missing"
+
+
+class LogChangeUnderWay(AgentTowerError):
+    """Attaching or detaching takes longer than a request may wait; it goes on by itself."""
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(
+            f"the log of agent {agent_id} is still being attached or detached; it goes on by "
+            f"itself: see 'agenttower agent log-status {agent_id}'"
+        )
 
 
 # --- managed sessions --------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -105,6 +105,14 @@ class EventRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("default_page_size must not be more than max_page_size")
 
 
+class LogRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How logs are read that no mount shows."""
+
+    fallback: Literal["off", "exec"] = "off"
+    """``exec``: the bench writes them into files of its own, and the worker copies those through
+    the engine. ``off``: such a log cannot be attached."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``config.toml``."""
 
@@ -113,6 +121,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker: WorkerRules = WorkerRules()
     routing: RoutingRules = RoutingRules()
     events: EventRules = EventRules()
+    logs: LogRules = LogRules()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -141,6 +150,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         ("worker", WorkerRules),
         ("routing", RoutingRules),
         ("events", EventRules),
+        ("logs", LogRules),
     ):
         for key in rules.__struct_fields__:
             value = environ.get(f"{ENVIRONMENT_PREFIX}{table}_{key}".upper())

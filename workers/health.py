@@ -16,8 +16,9 @@ from agenttower.bench.registry import Benches
 from agenttower.clock import SECOND, Micros, now
 from agenttower.engine.doorbell import Doorbell
 from agenttower.errors import BenchError
+from agenttower.services.log_watch import LogWatch
 from agenttower.services.managed.reconcile import Reconcile
-from agenttower.store import layouts
+from agenttower.store import agent_logs, layouts
 from agenttower.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,17 @@ class ContainerHealth:
     """Watches one container until stopped."""
 
     def __init__(
-        self, container_id: str, benches: Benches, reconcile: Reconcile, store: Store
+        self,
+        container_id: str,
+        benches: Benches,
+        reconcile: Reconcile,
+        logs: LogWatch,
+        store: Store,
     ) -> None:
         self._container_id = container_id
         self._benches = benches
         self._reconcile = reconcile
+        self._logs = logs
         self._store = store
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -72,7 +79,14 @@ class ContainerHealth:
         self._store.close_thread()
 
     def _look(self) -> bool:
-        return self._reconcile.container(self._container_id, time.monotonic() + LOOK_TIMEOUT_S)
+        deadline = time.monotonic() + LOOK_TIMEOUT_S
+        judged = self._reconcile.container(self._container_id, deadline)
+        try:
+            self._logs.container(self._container_id, deadline)
+        except BenchError as error:
+            log.info("logs not judged: %s", error.message, extra={"action": "log_watch_waits"})
+            return False
+        return judged
 
     def _wait(self) -> bool:
         """Wait to be told, or for the slow look; ``False`` where nobody is there to tell."""
@@ -104,11 +118,16 @@ class HealthPump:
     """Keeps a :class:`ContainerHealth` for every container that needs one."""
 
     def __init__(
-        self, store: Store, benches: Benches, doorbell: Doorbell, reconcile: Reconcile
+        self,
+        store: Store,
+        benches: Benches,
+        doorbell: Doorbell,
+        reconcile: Reconcile,
+        logs: LogWatch,
     ) -> None:
         self._store = store
         self._make: Callable[[str], ContainerHealth] = lambda container_id: ContainerHealth(
-            container_id, benches, reconcile, store
+            container_id, benches, reconcile, logs, store
         )
         self._listener = doorbell.listen("events")
         self._stopped = threading.Event()
@@ -117,7 +136,8 @@ class HealthPump:
     def run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._follow(layouts.watched_containers(now() - LATE_EFFECTS))
+                watched = layouts.watched_containers(now() - LATE_EFFECTS)
+                self._follow(watched | agent_logs.watched_containers())
             except Exception:
                 log.exception("health failed; trying again", extra={"action": "pump_error"})
             self._listener.wait(SLOW_LOOK_S)

@@ -17,7 +17,7 @@ from agenttower.engine.bulkhead import Bulkhead
 from agenttower.engine.outbox import Relay
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.private import private_directory
-from agenttower.services.log_source import EngineLogs, HostLogs
+from agenttower.services.log_source import HostLogs
 from agenttower.services.managed.sweep import MarkerSweep
 from agenttower.services.reader_status import ReaderStatus
 from agenttower.services.routing_tally import RoutingTally
@@ -26,6 +26,7 @@ from workers.attention import AttentionPump
 from workers.consumer import StepConsumer, stop_on_signals
 from workers.delivery import DeliveryPump
 from workers.health import HealthPump
+from workers.log_fetch import LogFetchPump
 from workers.log_reader import LogReaderPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
 from workers.queue import StepHuey
@@ -112,7 +113,13 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     pump = RelayPump(core.store, core.doorbell, relay)
     stack.callback(pump.close)
     stack.enter_context(running("relay", pump.run, pump.stop))
-    health = HealthPump(core.store, core.benches, core.doorbell, bootstrap.reconciler(core))
+    health = HealthPump(
+        core.store,
+        core.benches,
+        core.doorbell,
+        bootstrap.reconciler(core),
+        bootstrap.log_watch(core),
+    )
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
     _start_routing(stack, core)
@@ -123,6 +130,10 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     attention = AttentionPump(core.store, core.doorbell, bootstrap.attention_service(core))
     stack.callback(attention.close)
     stack.enter_context(running("attention", attention.run, attention.stop))
+    if core.settings.config.logs.fallback == "exec":
+        fetching = LogFetchPump(core.store, core.benches, core.doorbell, bootstrap.log_fetch(core))
+        stack.callback(fetching.close)
+        stack.enter_context(running("log fetch", fetching.run, fetching.stop))
     containers = bootstrap.container_service(core)
     for provider in core.benches.providers:
         watch = BenchWatch(core.store, provider, containers)
@@ -143,17 +154,12 @@ def _start_routing(stack: ExitStack, core: Core) -> None:
 
 
 def _start_log_readers(stack: ExitStack, core: Core) -> None:
-    """One for files, and one for logs behind the engine, so that a bench that hangs delays only
-    the latter."""
+    """One for logs that benches write through a mount, and one for those that the worker copies."""
     cycle_s = core.settings.config.events.reader_cycle_wallclock_cap_seconds
-    for name, source, pause_s in (
-        ("events_reader", HostLogs(core.settings.paths.logs_dir), cycle_s),
-        ("events_reader_exec", EngineLogs(core.benches), max(cycle_s, ENGINE_LOOK_S)),
-    ):
-        reader = bootstrap.log_reader(core, source)
+    for name, via in (("events_reader", "pipe"), ("events_reader_exec", "exec")):
+        reader = bootstrap.log_reader(core, HostLogs(core.settings.paths.logs_dir, via))
         status = ReaderStatus(core.store, name, clock.now)
-        on_host = isinstance(source, HostLogs)
-        pump = LogReaderPump(core.store, core.doorbell, reader, status, pause_s, on_host=on_host)
+        pump = LogReaderPump(core.store, core.doorbell, reader, status, cycle_s, on_host=True)
         stack.callback(pump.close)
         stack.enter_context(running(name, pump.run, pump.stop))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from agenttower.cli import references
+from agenttower.cli import agent_logs, references
 from agenttower.cli.invocation import Invocation, given, pass_run
 from agenttower.cli.options import container_option, json_option
 from agenttower.cli.output import CONTAINER, Column, key
@@ -52,6 +52,10 @@ def command() -> None:
       agenttower agent list
       agenttower agent register bench-1 %3 --role slave
     """
+
+
+for _log_command in (agent_logs.attach, agent_logs.detach, agent_logs.status):
+    command.add_command(_log_command)
 
 
 @command.command("list")

@@ -33,6 +33,7 @@ COMMANDS = {
         "layout",
         "pane",
         "agent",
+        "logs",
         "template",
         "profile",
         "events",

@@ -69,12 +69,18 @@ def _redact_environment(env: object) -> object:
     return env
 
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, the cursor
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC and such
+    r"|\x1b[ -/]*[0-~]"  # all others, e.g. a character set
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _ANYWHERE = (
     ("sk-", re.compile(r"\bsk-[A-Za-z0-9_-]{20,}", re.ASCII), "<redacted:openai-key>"),
     ("gh", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}\b", re.ASCII), "<redacted:github-token>"),
     ("github_pat_", re.compile(r"\bgithub_pat_\w{20,}", re.ASCII), "<redacted:github-token>"),
     ("AKIA", re.compile(r"\bAKIA[A-Z0-9]{16}\b", re.ASCII), "<redacted:aws-access-key>"),
+    ("ASIA", re.compile(r"\bASIA[A-Z0-9]{16}\b", re.ASCII), "<redacted:aws-access-key>"),
     (
         "Bearer ",
         re.compile(r"\bBearer [A-Za-z0-9_\-.=]{16,}", re.ASCII),
@@ -83,16 +89,18 @@ _ANYWHERE = (
     # A JWT's header is JSON, which begins with {" and so, encoded, with eyJ: no host name does.
     (
         "eyJ",
-        re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII),
+        re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]+", re.ASCII),
         "<redacted:jwt>",
     ),
 )
 """What occurs in every match, the pattern, and what stands in its place."""
-_JWT = re.compile(r"\s*eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*", re.ASCII)
-_ASSIGNMENT = re.compile(
-    r"(?P<name>\s*(?:export\s+)?[A-Z_0-9]*(?:API_?KEY|TOKEN|SECRET|PASSWORD|AUTH))=.+",
-    re.ASCII | re.DOTALL,
+_NAME = r"[A-Z_0-9]*(?:API_?KEY|TOKEN|SECRET|PASSWORD|AUTH)"
+_ASSIGNMENT = re.compile(rf"(?P<name>\s*(?:export\s+)?{_NAME})=.+", re.ASCII | re.DOTALL)
+"""Alone on its line: the value may hold blanks."""
+_ASSIGNMENT_WITHIN = re.compile(
+    rf"(?P<name>(?<![A-Za-z0-9_]){_NAME})=(?:\"[^\"]*\"?|'[^']*'?|[^\s\"'])+", re.ASCII
 )
+_JWT_ALONE = re.compile(r"\s*eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*", re.ASCII)
 
 
 def redact_text(text: str) -> str:
@@ -104,20 +112,34 @@ def redact_text(text: str) -> str:
 
 
 def strip_escapes(text: str) -> str:
-    """What a program printed, without what only moves the cursor or paints.
+    """What a program printed, without the sequences that a terminal obeys instead of showing them.
 
     Line by line: an escape that is not finished takes nothing from the next line.
     """
-    if "\x1b" not in text:
+    if text.isascii() and "\x1b" not in text:
         return text
     return "\n".join(_ESCAPES.sub("", line) for line in text.split("\n"))
 
 
+def shown_line(line: str) -> str:
+    """One line of a log as it may leave: redacted, and no terminal that shows it obeys anything.
+
+    What an escape or control character stood between is joined before secrets are looked for. A
+    carriage return within the line shows as a blank, for it begins the line anew.
+    """
+    plain = strip_escapes(line).rstrip("\r").replace("\r", " ")
+    return _redact_line(_CONTROL.sub("", plain))
+
+
 def _redact_line(line: str) -> str:
-    if "eyJ" in line and _JWT.fullmatch(line):
+    if "eyJ" in line and _JWT_ALONE.fullmatch(line):
         return "<redacted:jwt>"
     for part, pattern, replacement in _ANYWHERE:
         if part in line:
             line = pattern.sub(replacement, line)
-    assignment = _ASSIGNMENT.fullmatch(line) if "=" in line else None
-    return f"{assignment['name']}=<redacted:env-secret>" if assignment else line
+    if "=" not in line:
+        return line
+    assignment = _ASSIGNMENT.fullmatch(line)
+    if assignment:
+        return f"{assignment['name']}=<redacted:env-secret>"
+    return _ASSIGNMENT_WITHIN.sub(r"\g<name>=<redacted:env-secret>", line)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from agenttower.rpc.event_services import EventServices
 from agenttower.rpc.services_agents import AgentServices
+from agenttower.rpc.services_logs import LogChanges, LogReader
 from agenttower.rpc.services_prompts import PromptServices, SwitchServices
 from agenttower.rpc.services_routes import Routes
 from agenttower.services.caller import Caller
@@ -41,6 +42,12 @@ class Services(AgentServices, Protocol):
         :param whole: also what only the host may see, such as problems of files.
         """
         ...
+
+    @property
+    def logs(self) -> LogChanges: ...
+
+    @property
+    def log_reading(self) -> LogReader: ...
 
     def scan_containers(self) -> Document: ...
 

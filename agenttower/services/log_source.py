@@ -62,13 +62,13 @@ class LogSource(Protocol):
 
 
 class HostLogs:
-    """Logs that the bench writes through a mount, which the host has as files."""
+    """Logs that the host has as files: written by the bench through a mount, or copied by us."""
 
-    via = "pipe"
-
-    def __init__(self, logs_dir: Path) -> None:
-        """:param logs_dir: ours; what leads to it may be links, what is in it may not."""
+    def __init__(self, logs_dir: Path, via: str = "pipe") -> None:
+        """:param logs_dir: ours; what leads to it may be links, what is in it may not.
+        :param via: which of the two."""
         self._logs_dir = logs_dir
+        self.via = via
 
     def facts(self, reading: Reading) -> FileFacts | None:
         try:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from agenttower.services.agent_events import AgentEventService
+from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
 from agenttower.services.caller import Caller
 from agenttower.services.containers import ContainerService
 from agenttower.services.discovery import PaneDiscovery
+from agenttower.services.log_reading import LogReading
 from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
@@ -43,6 +45,8 @@ class Tower:
         agent_events: AgentEventService,
         prompts: Prompting,
         routing: RoutingSwitch,
+        logs: AgentLogs,
+        reading: LogReading,
     ) -> None:
         self._containers = containers
         self._agents = AgentService()
@@ -56,6 +60,8 @@ class Tower:
         self.status = status.status
         self.prompts = prompts
         self.routing = routing
+        self.logs = logs
+        self.log_reading = reading
         self.resolve_container = containers.resolve
         self.list_layouts = self._views.list_layouts
         self.layout_detail = self._views.layout_detail

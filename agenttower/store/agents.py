@@ -1,8 +1,7 @@
-"""Named queries on agents and log attachments."""
+"""Named queries on agents."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 from peewee import JOIN, ModelSelect, fn
 
 from agenttower.clock import Micros
-from agenttower.store import log_reading
-from agenttower.store.models import Agent, Container, LogAttachment, Pane
+from agenttower.store.models import Agent, Container, Pane
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +72,6 @@ def upsert(row: dict[str, object], now: Micros) -> None:
 def deactivate(agent_id: str) -> None:
     """The agent's pane is gone, in the caller's transaction."""
     Agent.update(active=False).where(Agent.agent_id == agent_id).execute()
-
-
-def attach_log(agent_id: str, log_path: str, source: str, now: Micros) -> None:
-    """Record that an agent's output goes into this file; repeating keeps the row that stands."""
-    standing = LogAttachment.get_or_none(
-        LogAttachment.agent_id == agent_id,
-        LogAttachment.log_path == log_path,
-        LogAttachment.status == "active",
-    )
-    if standing is None:
-        LogAttachment.insert(
-            attachment_id=f"lat_{uuid.uuid4().hex[:12]}",
-            agent_id=agent_id,
-            log_path=log_path,
-            status="active",
-            source=source,
-            attached_at=now,
-            last_status_at=now,
-            created_at=now,
-            via="pipe",
-        ).execute()
-    log_reading.begin(agent_id, log_path, now)
-
-
-def end_log(agent_id: str, status: str, now: Micros) -> None:
-    """Move the agent's active log attachment to ``detached`` or ``stale``; the file is kept."""
-    LogAttachment.update(status=status, last_status_at=now).where(
-        LogAttachment.agent_id == agent_id, LogAttachment.status == "active"
-    ).execute()
 
 
 def by_id(agent_id: str) -> AgentRecord | None:

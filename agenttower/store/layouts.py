@@ -116,6 +116,12 @@ def pane(pane_id: str) -> PaneRecord | None:
     return found[0] if found else None
 
 
+def pane_of_agent(agent_id: str) -> PaneRecord | None:
+    """The managed pane that an agent's id was reserved for."""
+    found = _by(PaneRecord, "reserved_agent_id", agent_id)
+    return found[-1] if found else None
+
+
 def panes_of(layout_id: str) -> list[PaneRecord]:
     """Every pane that the layout ever had, by slot, older ones of a chain first."""
     return _by(PaneRecord, "layout_id", layout_id, "ORDER BY slot, chain_depth, created_at")

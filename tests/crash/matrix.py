@@ -64,6 +64,9 @@ READER_POINTS = ("log_reader.read", "log_reader.written", "log_reader.committed"
 """Passed by the log reader (tests/crash/test_log_reader_killed.py)."""
 ELSEWHERE = ("attention.seen", "attention.settling")
 """Passed by no operation; ``tests/integration/test_attention.py`` kills there."""
+LOG_STAGES = ("agent_log_attach", "agent_log_detach", "agent_log_undo")
+LOG_POINTS = ("log_fetch.appended",)
+"""Killed at in ``test_log_crashes.py`` and ``tests/integration/test_log_fallback.py``."""
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,6 +75,8 @@ def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
     points.update(READER_POINTS)
+    points.update(f"{stage}.{moment}" for stage in LOG_STAGES for moment in MOMENTS)
+    points.update(LOG_POINTS)
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
     points.update(ELSEWHERE)
     return points.union(PROMPT_POINTS, ROUTING_POINTS, *SERVE_POINTS.values())

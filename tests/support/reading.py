@@ -72,6 +72,8 @@ class Desk:
             active=True,
         ).on_conflict_ignore().execute()
         LogAttachment.insert(
+            fetched=0,
+            fetched_size=0,
             attachment_id=f"atc_{attachment or number:012x}",
             agent_id=agent_id(number),
             log_path=str(self.log(number)),

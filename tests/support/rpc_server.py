@@ -112,6 +112,33 @@ class FakePrompts:
         return self._note("toggle", value=value)
 
 
+class FakeLogs:
+    """The services of :class:`agenttower.rpc.services_logs.LogServices`; changes end at once."""
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def begin_attach(self, caller: Caller, *asked: Any) -> bool:
+        self._note("attach_log", scope=caller.scope)
+        return True
+
+    def begin_detach(self, caller: Caller, *asked: Any) -> bool:
+        self._note("detach_log", scope=caller.scope)
+        return True
+
+    def outcome(self, change_id: str) -> dict[str, Any] | None:
+        return {"attach_log": {}, "detach_log": {}}
+
+    def status(self, caller: Caller, agent_id: str) -> dict[str, Any]:
+        return self._note("attach_log_status", scope=caller.scope)
+
+    def preview(self, caller: Caller, agent_id: str, lines: int) -> dict[str, Any]:
+        return self._note("attach_log_preview", scope=caller.scope, lines=lines)
+
+    def read(self, caller: Caller, agent_id: str, **asked: Any) -> dict[str, Any]:
+        return self._note("logs.read", scope=caller.scope)
+
+
 class FakeServices:
     """The services of :class:`agenttower.rpc.services.Services`, in memory; notes every call."""
 
@@ -127,6 +154,7 @@ class FakeServices:
         self.agent_events: Any = FakeAgentEvents(self._note)
         self.schema_version = 9
         self.routes = FakeRoutes(self)
+        self.logs = self.log_reading = FakeLogs(self._note)
         self.prompts = self.routing = FakePrompts(self._note)
 
     def status(self, *, whole: bool) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from agenttower.domain.templates import MAX_PANES
 from agenttower.engine import presence
 from agenttower.errors import AgentTowerError
 from agenttower.paths import Paths
-from agenttower.rpc import schemas, schemas_agents, schemas_routes
+from agenttower.rpc import schemas, schemas_agents, schemas_logs, schemas_routes
 from agenttower.rpc.framing import REQUEST_LIMIT
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import DEFAULT_DEADLINE_S
@@ -42,6 +42,11 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "list_containers": schemas.ListContainers,
     "scan_panes": schemas_agents.ScanPanes,
     "list_panes": schemas_agents.ListFoundPanes,
+    "attach_log": schemas_logs.AttachLog,
+    "detach_log": schemas_logs.DetachLog,
+    "attach_log_status": schemas_logs.LogStatus,
+    "attach_log_preview": schemas_logs.LogPreview,
+    "logs.read": schemas_logs.ReadLog,
     "managed.layout.create": schemas.CreateLayout,
     "managed.layout.list": schemas.ListLayouts,
     "managed.layout.detail": schemas.LayoutDetail,

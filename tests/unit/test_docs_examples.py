@@ -15,10 +15,12 @@ import pytest
 from agenttower.bench.interface import BenchScan
 from agenttower.domain import events
 from agenttower.paths import default_paths
+from agenttower.services.agent_log_steps import attached_view
 from agenttower.services.agents import agent_view
 from agenttower.services.caller import HOST
 from agenttower.services.containers import ContainerService, container_view
 from agenttower.services.discovery import PaneDiscovery, pane_view
+from agenttower.services.log_reading import attachment_view, offset_view
 from agenttower.services.managed import recreation
 from agenttower.services.managed.create import accepted
 from agenttower.services.managed.views import STAGES, ManagedViews
@@ -27,6 +29,7 @@ from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.settings import RoutingRules
 from agenttower.store import layouts
+from agenttower.store.agent_logs import Attached, AttachmentRecord, OffsetRecord
 from agenttower.store.agents import AgentRecord
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store, open_sqlite
@@ -82,6 +85,8 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
     tower = Tower(**cast(Any, given | dict.fromkeys(others, NotAsked())))
     provider = SimpleNamespace(name="docker", scan=lambda _: BenchScan([]))
     benches = cast(Any, SimpleNamespace(providers=(provider,)))
+    log, place = _sample(AttachmentRecord), _sample(OffsetRecord)
+    attached = Attached(log, place, prior_status=None, is_new=True, rotated=False)
     return {
         "layout": detail,
         "pane": detail["panes"][0],
@@ -95,6 +100,12 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
         "agent": agent_view(_sample(AgentRecord, role="master")),
         "pane scan": PaneDiscovery(store, benches, lambda: 0, lambda: None).scan(HOST, None),
         "found pane": pane_view(_sample(PaneRecord, key=PaneKey("", "", "", 0, 0, ""))),
+        "attach_log": attached_view(attached),
+        "attach_log_status": {
+            "agent_id": "",
+            "attachment": attachment_view(attached.attachment),
+            "offset": offset_view(attached.offset),
+        },
     }
 
 
@@ -111,6 +122,8 @@ def test_examples_have_the_keys_of_real_answers(shown: dict[str, dict[str, Any]]
     assert list(stages) == list(STAGES)
     assert stages["pane_create"].keys() == shown["pane"]["stages"]["pane_create"].keys()
     assert examples["status"]["worker"].keys() == shown["status"]["worker"].keys()
+    for part in ("attachment", "offset"):
+        assert examples["attach_log_status"][part].keys() == shown["attach_log_status"][part].keys()
     assert examples["created"]["panes"][0].keys() == shown["created"]["panes"][0].keys()
 
 

@@ -10,6 +10,7 @@ from agenttower.rpc.methods.agents import agent_methods
 from agenttower.rpc.methods.events import event_methods
 from agenttower.rpc.methods.legacy import legacy_methods
 from agenttower.rpc.methods.lifecycle import lifecycle_methods
+from agenttower.rpc.methods.logs import log_methods
 from agenttower.rpc.methods.managed import managed_methods
 from agenttower.rpc.methods.prompts import prompt_methods
 from agenttower.rpc.methods.routes import route_methods
@@ -30,4 +31,5 @@ def method_table(services: Services) -> MethodTable:
         **route_methods(services),
         **prompt_methods(services),
         **routing_methods(services),
+        **log_methods(services),
     }

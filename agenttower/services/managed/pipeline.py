@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from agenttower.bench import logfiles
 from agenttower.bench.interface import Bench, Deadline, PaneExit, PaneSpec, PaneTarget, PaneView
@@ -23,11 +22,13 @@ from agenttower.domain.states import Stage, State
 from agenttower.engine.handler import Failure, StepHandler
 from agenttower.errors import LogNotVisible
 from agenttower.services.attention import AttentionService, Subject, see_if_possible
+from agenttower.services.log_place import Place
 from agenttower.services.managed import transitions
 from agenttower.services.managed.pane_stage import (
     PaneStage,
     PaneVanished,
     Parts,
+    attach_log,
     find_twice,
     last_words,
     prepare_log,
@@ -56,7 +57,7 @@ class PaneCreate(PaneStage):
         self._clear_the_slot(bench, pane, deadline)
         launch = json.loads(pane.launch)
         try:
-            log_path: str | None = prepare_log(bench, pane, deadline)
+            log_path: str | None = prepare_log(self._parts, bench, pane, deadline).bench_path
         except LogNotVisible:
             log_path = None  # log_attach will say why
         spec = PaneSpec(
@@ -238,23 +239,24 @@ class Registration(PaneStage):
 class LogAttach(PaneStage):
     """Give the pane its final title and prove that its output reaches the log on the host."""
 
-    def perform(self, step: ClaimedStep, deadline: Deadline) -> None:
+    def perform(self, step: ClaimedStep, deadline: Deadline) -> Place:
         pane = self._pane(step)
         with self._living(pane) as bench:
             # The title first: a log that cannot be attached must not leave the marker standing.
             bench.set_title(pane.tmux_token, pane.label, deadline)
             find_twice(bench, pane, deadline)
-            log_path = prepare_log(bench, pane, deadline)
-            bench.ensure_pipe(pane.tmux_token, log_path, deadline)
-        logfiles.wait_for_log(Path(pane.log_path), min(deadline, time.monotonic() + LOG_WAIT_S))
+            place = prepare_log(self._parts, bench, pane, deadline)
+            bench.ensure_pipe(pane.tmux_token, place.bench_path, deadline)
+        logfiles.wait_for_log(place.host_path, min(deadline, time.monotonic() + LOG_WAIT_S))
+        return place
 
     def succeeded(
-        self, transaction: Transaction, step: ClaimedStep, result: None
+        self, transaction: Transaction, step: ClaimedStep, result: Place
     ) -> Sequence[NewStep]:
         pane = self._pane(step)
         now = self._parts.clock()
         self._tell(transaction)
-        agents.attach_log(pane.reserved_agent_id, pane.log_path, "managed", now)
+        attach_log(self._parts, pane, result, now)
         launch_failed = pane.failed_stage is not None
         transitions.change_state(
             self._store,

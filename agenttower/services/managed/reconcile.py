@@ -27,9 +27,16 @@ from agenttower.errors import (
     LogNotVisible,
     LogTimeout,
 )
+from agenttower.services.log_place import Place
 from agenttower.services.managed import removal, transitions
-from agenttower.services.managed.pane_stage import Parts, last_words, prepare_log, read_last_words
-from agenttower.store import agents, layouts, ledger
+from agenttower.services.managed.pane_stage import (
+    Parts,
+    attach_log,
+    last_words,
+    prepare_log,
+    read_last_words,
+)
+from agenttower.store import agent_logs, agents, layouts, ledger, log_changes
 from agenttower.store.database import Transaction
 from agenttower.store.layouts import PaneRecord
 
@@ -47,6 +54,8 @@ class Findings:
     present: dict[str, PaneView] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     log_lost: dict[str, str] = field(default_factory=dict)
+    log_back: dict[str, Place] = field(default_factory=dict)
+    """Logs that are written although their attachments are not active."""
 
 
 class Reconcile:
@@ -137,22 +146,40 @@ class Reconcile:
             findings.words[pane.pane_id] = read_last_words(bench, pane, deadline)
         if pane.log_attached:
             try:
-                self._rearm_log(bench, pane, view, deadline)
+                with self._parts.turns.at(pane.reserved_agent_id):
+                    place = self._rearm_log(bench, pane, view, deadline)
             except (LogNotVisible, LogTimeout) as error:
                 findings.log_lost[pane.pane_id] = error.message
+            else:
+                if place is not None:
+                    findings.log_back[pane.pane_id] = place
 
     def _rearm_log(
         self, bench: Bench, pane: PaneRecord, view: PaneView, deadline: Deadline
-    ) -> None:
-        """Attach a log whose pipe has ended, or whose file is not there any more."""
+    ) -> Place | None:
+        """Attach a log whose pipe has ended, or whose file is not there any more.
+
+        :return: the log, where its attachment has to be made active again.
+        """
+        if log_changes.under_way(pane.reserved_agent_id) is not None:
+            return None  # it is being attached or detached
         path = Path(pane.log_path)
-        there = logfiles.log_is_proven(path)
-        if view.piped and there:
-            return
-        seen_in_bench = prepare_log(bench, pane, deadline)
-        bench.ensure_pipe(pane.tmux_token, seen_in_bench, deadline, anew=not there)
-        logfiles.wait_for_log(path, min(deadline, time.monotonic() + LOG_WAIT_S))
-        log.warning("log pipe of %s re-armed", pane.label, extra={"action": "log_rearmed"})
+        there = self._is_written(bench, pane, path, deadline)
+        known = agent_logs.current(pane.reserved_agent_id)
+        if view.piped and there and known is not None and known.status == "active":
+            return None
+        place = prepare_log(self._parts, bench, pane, deadline)
+        if not (view.piped and there):
+            bench.ensure_pipe(pane.tmux_token, place.bench_path, deadline, anew=not there)
+            logfiles.wait_for_log(path, min(deadline, time.monotonic() + LOG_WAIT_S))
+            log.warning("log pipe of %s re-armed", pane.label, extra={"action": "log_rearmed"})
+        return place
+
+    def _is_written(self, bench: Bench, pane: PaneRecord, path: Path, deadline: Deadline) -> bool:
+        known = agent_logs.current(pane.reserved_agent_id)
+        if known is not None and known.via == "exec" and known.bench_path is not None:
+            return bench.is_written(known.bench_path, deadline)
+        return logfiles.log_is_proven(path)
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -175,7 +202,7 @@ class Reconcile:
         now = self._clock()
         if pane.pane_id in findings.gone:
             agents.deactivate(pane.reserved_agent_id)
-            agents.end_log(pane.reserved_agent_id, "stale", now)
+            agent_logs.end(pane.reserved_agent_id, "stale", now)
             return transitions.change_state(
                 self._store,
                 pane,
@@ -190,6 +217,10 @@ class Reconcile:
             return False
         if view.exit is not None and pane.exit_code is None:
             return self._write_exit(transaction, pane, view, findings.words[pane.pane_id])
+        if pane.pane_id in findings.log_back and self._is_still_ours(pane):
+            attach_log(self._parts, pane, findings.log_back[pane.pane_id], now)
+            transaction.afterwards("logs", self._parts.wake_logs)
+            return True
         if pane.pane_id in findings.log_lost:
             return self._write_lost_log(pane, findings.log_lost[pane.pane_id])
         if view.pane_index != pane.tmux_pane_index or view.window_index != pane.tmux_window_index:
@@ -200,6 +231,12 @@ class Reconcile:
                 tmux_window_index=view.window_index,
             )
         return False
+
+    def _is_still_ours(self, pane: PaneRecord) -> bool:
+        """Nobody has detached the log, or put it elsewhere, since we looked."""
+        there = layouts.pane(pane.pane_id)
+        unchanged = there is not None and there.log_attached and there.log_path == pane.log_path
+        return unchanged and log_changes.under_way(pane.reserved_agent_id) is None
 
     def _write_exit(
         self, transaction: Transaction, pane: PaneRecord, view: PaneView, words: str
@@ -232,7 +269,7 @@ class Reconcile:
 
     def _write_lost_log(self, pane: PaneRecord, reason: str) -> bool:
         now = self._clock()
-        agents.end_log(pane.reserved_agent_id, "stale", now)
+        agent_logs.end(pane.reserved_agent_id, "stale", now)
         told = [events.log_attach_failed(reason)]
         if pane.state is not State.READY:
             return transitions.note(self._store, pane, told, now, log_attached=False)

@@ -20,9 +20,9 @@ CREATE INDEX "event_observed" ON "event" ("created_at", "byte_start", "id") WHER
 
 CREATE INDEX "event_heartbeat" ON "event" ("id") WHERE event_type = 'routing_worker_heartbeat';
 
-CREATE TABLE "log_attachment_new" ("attachment_id" TEXT NOT NULL PRIMARY KEY, "agent_id" TEXT NOT NULL, "log_path" TEXT NOT NULL, "status" TEXT NOT NULL CHECK (status IN ('active', 'stale', 'detached', 'superseded')), "source" TEXT NOT NULL CHECK (source IN ('explicit', 'register_self', 'managed')), "attached_at" {BIG} NOT NULL, "last_status_at" {BIG} NOT NULL, "superseded_at" {BIG}, "superseded_by" TEXT, "created_at" {BIG} NOT NULL, "bench_path" TEXT, "via" TEXT NOT NULL CHECK (via IN ('pipe', 'exec')), "pipe_pane_command" TEXT, "prior_pipe_target" TEXT, FOREIGN KEY ("agent_id") REFERENCES "agent" ("agent_id") ON DELETE RESTRICT);
+CREATE TABLE "log_attachment_new" ("attachment_id" TEXT NOT NULL PRIMARY KEY, "agent_id" TEXT NOT NULL, "log_path" TEXT NOT NULL, "status" TEXT NOT NULL CHECK (status IN ('active', 'stale', 'detached', 'superseded')), "source" TEXT NOT NULL CHECK (source IN ('explicit', 'register_self', 'managed')), "attached_at" {BIG} NOT NULL, "last_status_at" {BIG} NOT NULL, "superseded_at" {BIG}, "superseded_by" TEXT, "created_at" {BIG} NOT NULL, "bench_path" TEXT, "via" TEXT NOT NULL CHECK (via IN ('pipe', 'exec')), "pipe_pane_command" TEXT, "prior_pipe_target" TEXT, "fetched" {BIG} NOT NULL CHECK (fetched >= 0), "fetched_size" {BIG} NOT NULL CHECK (fetched_size >= 0), FOREIGN KEY ("agent_id") REFERENCES "agent" ("agent_id") ON DELETE RESTRICT);
 
-INSERT INTO "log_attachment_new" ("attachment_id", "agent_id", "log_path", "status", "source", "attached_at", "last_status_at", "superseded_at", "superseded_by", "created_at", "via") SELECT "attachment_id", "agent_id", "log_path", "status", "source", "attached_at", "last_status_at", "superseded_at", "superseded_by", attached_at, 'pipe' FROM "log_attachment";
+INSERT INTO "log_attachment_new" ("attachment_id", "agent_id", "log_path", "status", "source", "attached_at", "last_status_at", "superseded_at", "superseded_by", "created_at", "via", "fetched", "fetched_size") SELECT "attachment_id", "agent_id", "log_path", "status", "source", "attached_at", "last_status_at", "superseded_at", "superseded_by", attached_at, 'pipe', 0, 0 FROM "log_attachment";
 
 DROP TABLE "log_attachment";
 
@@ -33,6 +33,12 @@ CREATE INDEX "log_attachment_agent_id" ON "log_attachment" ("agent_id");
 CREATE UNIQUE INDEX "log_attachment_active_path" ON "log_attachment" ("log_path") WHERE status = 'active';
 
 CREATE TABLE "log_offset" ("agent_id" TEXT NOT NULL, "log_path" TEXT NOT NULL, "byte_offset" {BIG} NOT NULL CHECK (byte_offset >= 0), "line_offset" {BIG} NOT NULL CHECK (line_offset >= 0), "last_event_offset" {BIG} NOT NULL, "last_output_at" {BIG}, "file_inode" TEXT, "file_size_seen" {BIG} NOT NULL, "open_window" TEXT, "created_at" {BIG} NOT NULL, "updated_at" {BIG} NOT NULL, PRIMARY KEY ("agent_id", "log_path"));
+
+INSERT INTO "log_offset" ("agent_id", "log_path", "byte_offset", "line_offset", "last_event_offset", "file_size_seen", "created_at", "updated_at") SELECT "agent_id", "log_path", 0, 0, 0, 0, MIN("created_at"), MIN("created_at") FROM "log_attachment" GROUP BY "agent_id", "log_path";
+
+CREATE TABLE "log_change" ("change_id" TEXT NOT NULL PRIMARY KEY, "agent_id" TEXT NOT NULL, "container_id" TEXT NOT NULL, "kind" TEXT NOT NULL CHECK (kind IN ('attach', 'detach')), "state" TEXT NOT NULL CHECK (state IN ('open', 'undoing', 'done', 'failed')), "request" TEXT NOT NULL, "outcome" TEXT, "created_at" {BIG} NOT NULL, "finished_at" {BIG}, CHECK ((state IN ('done', 'failed')) = (finished_at IS NOT NULL)));
+
+CREATE UNIQUE INDEX "log_change_under_way" ON "log_change" ("agent_id") WHERE state IN ('open', 'undoing');
 
 CREATE TABLE "pane" ("container_id" TEXT NOT NULL, "tmux_socket_path" TEXT NOT NULL, "tmux_session_name" TEXT NOT NULL, "tmux_window_index" INTEGER NOT NULL, "tmux_pane_index" INTEGER NOT NULL, "tmux_pane_id" TEXT NOT NULL, "tmux_server" TEXT NOT NULL, "container_user" TEXT NOT NULL, "token" TEXT NOT NULL, "pane_pid" INTEGER NOT NULL, "pane_tty" TEXT NOT NULL, "pane_current_command" TEXT NOT NULL, "pane_current_path" TEXT NOT NULL, "pane_title" TEXT NOT NULL, "pane_active" {BOOL} NOT NULL, "active" {BOOL} NOT NULL, "first_seen_at" {BIG} NOT NULL, "last_scanned_at" {BIG} NOT NULL, PRIMARY KEY ("container_id", "tmux_socket_path", "tmux_session_name", "tmux_window_index", "tmux_pane_index", "tmux_pane_id"));
 

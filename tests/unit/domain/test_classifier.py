@@ -94,7 +94,7 @@ def test_an_added_rule_takes_its_place_by_priority() -> None:
         ("100%\r   \r", "100%"),
         ("bell\x07 and\x08 more\x00", "bell and more"),
         ("tab\tstays", "tab\tstays"),
-        ("\x9b31mc1", "31mc1"),
+        ("\x9b31mc1", "c1"),
         ("sk-abcdefghijkl\x07mnopqrstuvwxyz", "<redacted:openai-key>"),
         ("$ use sk-abcdefghij \rklmnopqrstuvwxyz", "$ use <redacted:openai-key>"),
         ("\r\r", ""),

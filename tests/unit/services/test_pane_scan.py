@@ -176,6 +176,7 @@ def test_agents_and_logs_follow_their_pane(registry: Registry) -> None:
     agent = registry.register(found())
     assert agent["last_seen_at"] is None
     LogAttachment.insert(
+        fetched=0, fetched_size=0,
         attachment_id="lat_0123456789ab", agent_id=agent["agent_id"], log_path="/l",
         status="active", source="explicit", attached_at=1, last_status_at=1, created_at=1,
         via="pipe",
