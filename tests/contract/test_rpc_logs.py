@@ -78,6 +78,7 @@ def store(paths: Paths) -> Iterator[Store]:
             origin="adopted", created_at=1, last_registered_at=1, active=agent_id != INACTIVE,
         ).execute()  # fmt: skip
         Pane.insert(
+            token="",
             **key, tmux_server="1", container_user="", pane_pid=5, pane_tty="",
             pane_current_command="", pane_current_path="", pane_title="", pane_active=True,
             active=agent_id != PANELESS, first_seen_at=1, last_scanned_at=1,

@@ -7,6 +7,7 @@ is the same afterwards, byte for byte: its rows, its panes, and what was typed i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from docker.models.containers import Container
 
 from tests.integration.test_agents import adopt, panes, scan, whole_rows
 from tests.support.docker import BenchFactory
-from tests.support.layouts import relayed_events, settled, tmux
+from tests.support.layouts import settled, tmux
 from tests.support.mock_agent import MockAgent
 from tests.support.mock_layout import MockLayout, add_mock_layout
 from tests.support.state_home import StateHome
@@ -93,7 +94,8 @@ def route(tower: Tower, **said: str) -> str:
 
 def lines_about(tower: Tower, event_id: int) -> list[str]:
     """What ``events.jsonl`` tells of one event and of the prompts that it became, in order."""
-    lines = relayed_events(tower)
+    text = tower.home.paths.events_file.read_text()
+    lines = [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
     messages = {row["message_id"] for row in prompts(tower) if row["event_id"] == event_id}
     return [
         line["event_type"]

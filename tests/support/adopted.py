@@ -68,7 +68,11 @@ def adopt(tower: Tower, container: Container, user: str = "", server: str = "def
     agent_id = f"agt_{secrets.token_hex(6)}"
     with closing(sqlite3.connect(tower.home.paths.database, timeout=10)) as database, database:
         database.execute(
-            "INSERT INTO pane VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 'cat', '/', '', 1, 1, ?, ?)",
+            "INSERT INTO pane (container_id, tmux_socket_path, tmux_session_name,"
+            " tmux_window_index, tmux_pane_index, tmux_pane_id, tmux_server, container_user,"
+            " pane_pid, pane_tty, pane_current_command, pane_current_path, pane_title, token, pane_active, active,"
+            " first_seen_at, last_scanned_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 'cat', '/', '', '', 1, 1, ?, ?)",
             (*key, server_pid, user, int(pid), now, now),
         )
         database.execute(
