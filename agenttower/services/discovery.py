@@ -15,6 +15,7 @@ from typing import Any
 from agenttower.bench.interface import SocketFailure
 from agenttower.bench.registry import Benches
 from agenttower.clock import Clock, Micros, to_rfc3339
+from agenttower.crashpoints import crash_point
 from agenttower.domain.cleaning import MAX_TEXT, clean
 from agenttower.errors import (
     AgentTowerError,
@@ -154,11 +155,13 @@ class PaneDiscovery:
         now = self._clock()
         sightings = Sightings(started, now)
         with self._store.transaction() as transaction:
+            transaction.afterwards("crash", lambda: crash_point("pane_scan.committed"))
             sightings.reconcile(looks, [one.id for one in known if not one.active])
             details = _details(looks, sightings.cuts)
             row = _row(started, now, "degraded" if details else "ok", sightings.counts, details)
             self._record(row, details)
             transaction.afterwards("readers", self._wake_readers)
+            crash_point("pane_scan.committing")
         log.info(
             "pane scan completed: %s, %d panes",
             row["status"],

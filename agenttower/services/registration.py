@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from agenttower.clock import Clock
+from agenttower.crashpoints import crash_point
 from agenttower.domain.cleaning import MAX_LABEL, MAX_PATH, clean, project_path_problem
 from agenttower.domain.identifiers import is_agent_id, is_container_id, new_agent_id
 from agenttower.domain.permissions import Role
@@ -176,6 +177,7 @@ class Registration:
         :raises PaneUnknownToDaemon: the pane is not there, or is not to be registered.
         :raises ParentImmutable: or another error of the swarm rules.
         """
+        transaction.afterwards("crash", lambda: crash_point("register.committed"))
         pane, standing = self._judge(wanted)
         now = self._clock()
         role = wanted.role or (standing.role if standing else Role.UNKNOWN.value)
@@ -211,6 +213,7 @@ class Registration:
             prior = None if standing is None else standing.role
             audit_role_change(done.agent_id, prior, role, False, wanted.caller.uid, now)
         transaction.afterwards("readers", self._wake_readers)
+        crash_point("register.committing")
         return done
 
     # --- judging ---------------------------------------------------------------------------------

@@ -45,6 +45,14 @@ SERVE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 RESTART_POINTS = ("recreate.committing", "recreate.committed")
 """Passed in the worker: a restart orders its successor as an operator would."""
 
+REGISTRY_POINTS = (
+    "pane_scan.committing",
+    "pane_scan.committed",
+    "register.committing",
+    "register.committed",
+)
+"""Passed in serve by what is no durable operation; killed in ``test_registry_crash``."""
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -52,7 +60,7 @@ def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
-    return points.union(*SERVE_POINTS.values())
+    return points.union(*SERVE_POINTS.values(), REGISTRY_POINTS)
 
 
 def points_in_source() -> set[str]:
