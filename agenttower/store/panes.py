@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from agenttower.clock import Micros
+from agenttower.domain.identifiers import is_container_id
 from agenttower.store.models import Pane, PaneScan
 from agenttower.store.models.base import execute
 
@@ -161,7 +162,7 @@ def listing(*, active_only: bool, container: str | None, only_id: str | None) ->
     if only_id is not None:
         conditions.append("pane.container_id = ?")
         values.append(only_id)
-    if container is not None and len(container) == 64:
+    if container is not None and is_container_id(container) and len(container) != SHORT_ID:
         conditions.append("pane.container_id = ?")
         values.append(container)
     elif container is not None:
