@@ -9,19 +9,11 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from agenttower.client.registering import KEY
 from tests.support.docker import BenchFactory
 from tests.support.layouts import bench_with_logs, tmux
 from tests.support.tower import Tower
 from tests.support.waiting import wait_until
-
-KEY = (
-    "container_id",
-    "tmux_socket_path",
-    "tmux_session_name",
-    "tmux_window_index",
-    "tmux_pane_index",
-    "tmux_pane_id",
-)
 
 
 def killed(tower: Tower, point: str, method: str, params: dict[str, Any]) -> None:
