@@ -15,7 +15,9 @@ class AgentServices(Protocol):
 
     def status(self, *, whole: bool) -> Result: ...
 
-    def scan_panes(self, caller: Caller, container: str | None) -> Result: ...
+    def scan_panes(self, caller: Caller, container: str | None) -> Result | None:
+        """``None`` while another scan is under way; waiting requests are run again after it."""
+        ...
 
     def list_found_panes(
         self, caller: Caller, *, active_only: bool, container: str | None

@@ -15,9 +15,9 @@ from agenttower.errors import (
     SwarmViaSetRole,
     ValueOutOfSet,
 )
+from agenttower.services.agent_fields import check_capability, check_role, fit_label
 from agenttower.services.agents import audit_role_change
 from agenttower.services.caller import Caller
-from agenttower.services.registration import check_capability, check_role, fit_label
 from agenttower.store import agents, containers, registry
 from agenttower.store.agents import AgentRecord
 from agenttower.store.database import Store, Transaction

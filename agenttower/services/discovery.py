@@ -15,6 +15,7 @@ from typing import Any
 from agenttower.bench.interface import SocketFailure
 from agenttower.bench.registry import Benches
 from agenttower.clock import Clock, Micros, to_rfc3339
+from agenttower.crashpoints import crash_point
 from agenttower.domain.cleaning import MAX_TEXT, clean
 from agenttower.errors import (
     AgentTowerError,
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 CONTAINER_SECONDS = 12.0
 """How long the look at one container may take; each process in it has 5 s."""
 
+REFRESH_WAIT_S = 20.0
+"""How long a refresh waits for its turn."""
+
 THREADS = 8
 """So many containers are looked at side by side."""
 
@@ -52,6 +56,7 @@ class PaneDiscovery:
         self._clock = clock
         self._wake_readers = wake_readers
         self._one_scan = threading.Lock()
+        self._somebody_waits = False
 
     def listing(
         self, caller: Caller, *, active_only: bool, container: str | None
@@ -64,10 +69,12 @@ class PaneDiscovery:
             "panes": [pane_view(record) for record in records],
         }
 
-    def scan(self, caller: Caller, container: str | None) -> dict[str, Any]:
+    def scan(self, caller: Caller, container: str | None) -> dict[str, Any] | None:
         """Look at all containers, or one, and store what was found. One scan at a time.
 
         :param container: id or name; a bench client's own where it gives none.
+        :return: ``None`` while another scan is under way: readers are woken when it has ended. Who
+            waited here would hold a thread, of which bench clients could take all.
         :raises HostOnly: a bench client asks for another container.
         :raises BadRequest: no such container is known.
         :raises DockerUnavailable: the engine could not be asked about any container.
@@ -80,24 +87,41 @@ class PaneDiscovery:
                     f"container {container[:80]!r} is not known; see 'agenttower container list', "
                     "or run 'agenttower scan'"
                 )
-            return self._scan(wanted.id)
-        return self._scan(caller.scope)
+        only_id = caller.scope if wanted is None else wanted.id
+        self._somebody_waits = True  # before the try, so that whoever has the turn sees it
+        if not self._one_scan.acquire(blocking=False):
+            return None
+        return self._scan_in_turn(only_id)
 
     def refresh(self, container_id: str) -> None:
-        """Bring the panes of one container up to date; what fails is in the scan's row."""
-        self._scan(container_id)
+        """Bring the panes of one container up to date; what fails is in the scan's row.
+
+        :raises BenchTimeout: other scans did not end in time.
+        """
+        if not self._one_scan.acquire(timeout=REFRESH_WAIT_S):
+            raise BenchTimeout("other scans for panes are under way; try again")
+        self._scan_in_turn(container_id)
+
+    def _scan_in_turn(self, only_id: str | None) -> dict[str, Any]:
+        """The scan of whoever has the turn, which ends with it."""
+        self._somebody_waits = False
+        try:
+            return self._scan(only_id)
+        finally:
+            self._one_scan.release()
+            if self._somebody_waits:
+                self._wake_readers()
 
     def _scan(self, only_id: str | None) -> dict[str, Any]:
-        with self._one_scan:
-            started = self._clock()
-            log.info("pane scan started", extra={"action": "pane_scan_started"})
-            known = containers.listing(active_only=False, only_id=only_id)
-            looks = self._look_at_all(sorted(one.id for one in known if one.active))
-            unavailable = _engine_failure(looks)
-            if unavailable is not None:
-                self._store_failure(started, unavailable)
-                raise unavailable
-            return self._store_scan(started, [look for look, _ in looks], known)
+        started = self._clock()
+        log.info("pane scan started", extra={"action": "pane_scan_started"})
+        known = containers.listing(active_only=False, only_id=only_id)
+        looks = self._look_at_all(sorted(one.id for one in known if one.active))
+        unavailable = _engine_failure(looks)
+        if unavailable is not None:
+            self._store_failure(started, unavailable)
+            raise unavailable
+        return self._store_scan(started, [look for look, _ in looks], known)
 
     # --- looking ---------------------------------------------------------------------------------
 
@@ -131,11 +155,13 @@ class PaneDiscovery:
         now = self._clock()
         sightings = Sightings(started, now)
         with self._store.transaction() as transaction:
+            transaction.afterwards("crash", lambda: crash_point("pane_scan.committed"))
             sightings.reconcile(looks, [one.id for one in known if not one.active])
             details = _details(looks, sightings.cuts)
             row = _row(started, now, "degraded" if details else "ok", sightings.counts, details)
             self._record(row, details)
             transaction.afterwards("readers", self._wake_readers)
+            crash_point("pane_scan.committing")
         log.info(
             "pane scan completed: %s, %d panes",
             row["status"],

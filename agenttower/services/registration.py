@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from agenttower.clock import Clock
-from agenttower.domain.cleaning import MAX_LABEL, MAX_PATH, clean, project_path_problem
+from agenttower.crashpoints import crash_point
 from agenttower.domain.identifiers import is_agent_id, is_container_id, new_agent_id
 from agenttower.domain.permissions import Role
-from agenttower.domain.templates import capability_problem
 from agenttower.errors import (
     AgentTowerError,
     BadRequest,
-    FieldTooLong,
     MasterViaRegister,
     PaneUnknownToDaemon,
     ParentImmutable,
@@ -23,9 +21,14 @@ from agenttower.errors import (
     ParentNotFound,
     ParentRoleInvalid,
     ParentRoleMismatch,
-    ProjectPathInvalid,
     SwarmParentRequired,
     ValueOutOfSet,
+)
+from agenttower.services.agent_fields import (
+    check_capability,
+    check_project_path,
+    check_role,
+    fit_label,
 )
 from agenttower.services.agents import agent_view, audit_role_change
 from agenttower.services.caller import Caller
@@ -76,7 +79,10 @@ class LogAttacher(Protocol):
         """Prove the path and start the pipe outside of any transaction; then, in one, call
         ``registration.register`` and write the attachment, so that both commit or neither.
 
-        :param log_path: ``None`` for the default path of the agent ``registration.foresee`` names.
+        Another registration of the pane may come first: then ``register`` returns another agent
+        than ``registration.foresee`` named, and the attachment must not be written for it.
+
+        :param log_path: ``None`` for the default path of the agent that was foreseen.
         :return: what was registered, and the ``attach_log`` object of the result.
         """
 
@@ -104,7 +110,8 @@ class Registration:
 
         :param given: the optional parameters that were named, and no others.
         :raises ValueOutOfSet: a role, capability or id is none.
-        :raises FieldTooLong: or :class:`ProjectPathInvalid`, :class:`MasterViaRegister`.
+        :raises FieldTooLong: a text is too long, or ``project_path`` can be none.
+        :raises MasterViaRegister: nobody registers as master.
         """
         role, capability = given.get("role"), given.get("capability")
         parent = given.get("parent_agent_id")
@@ -176,6 +183,7 @@ class Registration:
         :raises PaneUnknownToDaemon: the pane is not there, or is not to be registered.
         :raises ParentImmutable: or another error of the swarm rules.
         """
+        transaction.afterwards("crash", lambda: crash_point("register.committed"))
         pane, standing = self._judge(wanted)
         now = self._clock()
         role = wanted.role or (standing.role if standing else Role.UNKNOWN.value)
@@ -187,30 +195,17 @@ class Registration:
             "last_registered_at": now,
             "active": True,
         }
-        texts = ("capability", "label", "project_path")
         if standing is None:
-            defaults = {"capability": "unknown", "label": "", "project_path": ""}
-            registry.insert(
-                {
-                    "agent_id": wanted.new_agent_id,
-                    **asdict(wanted.key),
-                    **{name: getattr(wanted, name) or defaults[name] for name in texts},
-                    **facts,
-                    "parent_agent_id": wanted.parent_agent_id,
-                    "origin": "adopted",
-                    "created_at": now,
-                }
-            )
+            registry.insert(_new_row(wanted) | facts | {"created_at": now})
             done = Registered(wanted.new_agent_id, "created")
         else:
-            given = {name: getattr(wanted, name) for name in texts}
-            kept = {name: value for name, value in given.items() if value is not None}
-            registry.update(standing.agent_id, facts | kept)
+            registry.update(standing.agent_id, facts | _named(wanted))
             done = Registered(standing.agent_id, "updated" if standing.active else "reactivated")
-        if standing is None or standing.role != role:
-            prior = None if standing is None else standing.role
+        prior = None if standing is None else standing.role
+        if prior != role:
             audit_role_change(done.agent_id, prior, role, False, wanted.caller.uid, now)
         transaction.afterwards("readers", self._wake_readers)
+        crash_point("register.committing")
         return done
 
     # --- judging ---------------------------------------------------------------------------------
@@ -247,34 +242,24 @@ class Registration:
         raise AgentTowerError("no free agent id was found; try again")
 
 
-def check_role(role: str | None) -> None:
-    """:raises ValueOutOfSet: this is no role."""
-    if role is not None and role not in set(Role):
-        raise ValueOutOfSet(f"role {ascii(role)[:40]} is not one of {', '.join(Role)}")
+_TEXTS = {"capability": "unknown", "label": "", "project_path": ""}
+"""What a registration may say of an agent, beside its role, and what it is without a word."""
 
 
-def check_capability(capability: str | None) -> None:
-    """:raises ValueOutOfSet: this can name no capability."""
-    problem = None if capability is None else capability_problem(capability)
-    if problem is not None:
-        raise ValueOutOfSet(f"capability: {problem}")
+def _named(wanted: Wanted) -> dict[str, object]:
+    texts = {name: getattr(wanted, name) for name in _TEXTS}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
-def fit_label(label: str) -> str:
-    """The label as it is kept. :raises FieldTooLong: it is never cut."""
-    label = clean(label)
-    if len(label) > MAX_LABEL:
-        raise FieldTooLong("label", len(label), MAX_LABEL)
-    return label
-
-
-def check_project_path(path: str) -> None:
-    """:raises FieldTooLong: or :class:`ProjectPathInvalid`: it is no path of a project."""
-    if len(path) > MAX_PATH:
-        raise FieldTooLong("project_path", len(path), MAX_PATH)
-    problem = project_path_problem(path)
-    if problem is not None:
-        raise ProjectPathInvalid(f"project_path {ascii(path)[:80]} {problem}")
+def _new_row(wanted: Wanted) -> dict[str, object]:
+    return {
+        "agent_id": wanted.new_agent_id,
+        **asdict(wanted.key),
+        **_TEXTS,
+        **_named(wanted),
+        "parent_agent_id": wanted.parent_agent_id,
+        "origin": "adopted",
+    }
 
 
 def check_parent_fits_role(wanted: Wanted, standing: AgentRecord | None) -> None:

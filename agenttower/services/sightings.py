@@ -18,6 +18,7 @@ from agenttower.domain.cleaning import MAX_PATH, MAX_TEXT, clean
 from agenttower.domain.identifiers import MARKER_PREFIX
 from agenttower.domain.states import State
 from agenttower.store import containers, layouts, panes, registry
+from agenttower.store.layouts import PaneRecord
 from agenttower.store.panes import PaneKey, PaneSight
 
 
@@ -93,33 +94,34 @@ class Sightings:
         before = panes.stored_active([look.container_id])
         seen: dict[PaneKey, str] = {}
         skipped: set[PaneKey] = set()
-        managed: list[str] = []
         if look.discovery is not None:
             self.counts.sockets_scanned += len(look.discovery.listed)
-            ours = layouts.by_token(
-                look.container_id, {pane.token for pane in look.discovery.panes if pane.token}
-            )
-            for pane in look.discovery.panes:
-                sight = self._sight(look.container_id, look.discovery.user, pane)
-                record = ours.get(pane.token)
-                if pane.title.startswith(MARKER_PREFIX) or (
-                    record is not None and record.state is State.CREATING
-                ):
-                    skipped.add(sight.key)
-                    continue
-                if record is not None:
-                    managed.append(record.pane_id)
-                self._see(sight, before)
-                seen[sight.key] = sight.tmux_server
+            seen, skipped = self._see_all(look.container_id, look.discovery, before)
         failed = {failure.socket_path for failure in look.failures}
         missing = before.keys() - seen.keys() - skipped
         unknown = {key for key in missing if look.unreachable or key.tmux_socket_path in failed}
         panes.touch(unknown, self.now)
-        gone = missing - unknown
-        self._gone(gone)
-        self._follow(look.container_id, gone, seen)
-        agents = registry.managed_of(look.container_id, managed)
-        registry.mark_seen(agents, self.started_at)
+        self._gone(missing - unknown)
+        self._follow(look.container_id, missing - unknown, seen)
+
+    def _see_all(
+        self, container_id: str, discovery: Discovery, before: dict[PaneKey, str]
+    ) -> tuple[dict[PaneKey, str], set[PaneKey]]:
+        """Store what is there. :return: the servers of these panes, and those left out."""
+        tokens = {pane.token for pane in discovery.panes if pane.token}
+        ours = layouts.by_token(container_id, tokens)
+        seen: dict[PaneKey, str] = {}
+        skipped: set[PaneKey] = set()
+        for pane in discovery.panes:
+            sight = self._sight(container_id, discovery.user, pane)
+            if _is_pending(pane, ours.get(pane.token)):
+                skipped.add(sight.key)
+            else:
+                self._see(sight, before)
+                seen[sight.key] = sight.tmux_server
+        shown = [record.pane_id for record in ours.values() if record.state is not State.CREATING]
+        registry.mark_seen(registry.managed_of(container_id, shown), self.started_at)
+        return seen, skipped
 
     def _see(self, sight: PaneSight, before: dict[PaneKey, str]) -> None:
         known = before.get(sight.key)
@@ -192,3 +194,10 @@ class Sightings:
         )
         self.cuts.setdefault(container_id, []).extend(cuts)
         return sight
+
+
+def _is_pending(pane: FoundPane, record: PaneRecord | None) -> bool:
+    """Whether it is being made just now, by its row or by its title (managed.md section 7)."""
+    return pane.title.startswith(MARKER_PREFIX) or (
+        record is not None and record.state is State.CREATING
+    )

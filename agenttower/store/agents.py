@@ -10,6 +10,7 @@ from peewee import JOIN, ModelSelect, fn
 
 from agenttower.clock import Micros
 from agenttower.store.models import Agent, Container, Pane
+from agenttower.store.panes import PANE_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,6 @@ class AgentRecord:
     last_registered_at: Micros
     last_seen_at: Micros | None
     active: bool
-
-
-PANE_KEY = (
-    "container_id",
-    "tmux_socket_path",
-    "tmux_session_name",
-    "tmux_window_index",
-    "tmux_pane_index",
-    "tmux_pane_id",
-)
 
 
 def upsert(row: dict[str, object], now: Micros) -> None:

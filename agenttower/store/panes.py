@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from agenttower.clock import Micros
+from agenttower.domain.identifiers import is_container_id
 from agenttower.store.models import Pane, PaneScan
 from agenttower.store.models.base import execute
 
@@ -49,20 +50,10 @@ class PaneSight:
 
 
 @dataclass(frozen=True, slots=True)
-class PaneRecord:
+class PaneRecord(PaneSight):
     """A row of ``pane`` with its container's name and who lives in it."""
 
-    key: PaneKey
     container_name: str
-    tmux_server: str
-    container_user: str
-    token: str
-    pane_pid: int
-    pane_tty: str
-    pane_current_command: str
-    pane_current_path: str
-    pane_title: str
-    pane_active: bool
     active: bool
     first_seen_at: Micros
     last_scanned_at: Micros
@@ -74,8 +65,8 @@ class PaneRecord:
 
 
 _OWN = [field.name for field in fields(PaneSight)][1:]
-_SHOWN = ["container_name", *_OWN, "active", "first_seen_at", "last_scanned_at"]
-_SAME_KEY = " AND ".join(f"agent.{name} = pane.{name}" for name in PANE_KEY)
+_SHOWN = [*_OWN, "active", "first_seen_at", "last_scanned_at"]
+_SAME_KEY = " AND ".join(f"adopted.{name} = pane.{name}" for name in PANE_KEY)
 _ID_OF_TOKEN = " || '-' || ".join(
     f"SUBSTR(pane.token, {start}, {length})"
     for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
@@ -83,16 +74,16 @@ _ID_OF_TOKEN = " || '-' || ".join(
 
 # A pane of ours is known by its token: its indices may have changed since it was registered.
 _SELECT = f"""
-SELECT {", ".join(f"pane.{name}" for name in PANE_KEY)}, container.name,
-  {", ".join(f"pane.{name}" for name in (*_OWN, "active", "first_seen_at", "last_scanned_at"))},
-  agent.agent_id, agent.origin, managed_pane.pane_id
+SELECT {", ".join(f"pane.{name}" for name in (*PANE_KEY, *_SHOWN))},
+  container.name, COALESCE(adopted.agent_id, managed.agent_id),
+  COALESCE(adopted.origin, managed.origin), managed_pane.pane_id
 FROM pane JOIN container ON container.id = pane.container_id
 LEFT JOIN managed_pane ON managed_pane.pane_id = {_ID_OF_TOKEN}
   AND managed_pane.container_id = pane.container_id
-LEFT JOIN agent ON agent.active AND pane.active AND
-  CASE WHEN managed_pane.pane_id IS NULL
-  THEN agent.origin = 'adopted' AND {_SAME_KEY}
-  ELSE agent.agent_id = managed_pane.reserved_agent_id END
+LEFT JOIN agent AS managed ON managed.agent_id = managed_pane.reserved_agent_id
+  AND managed.active AND pane.active
+LEFT JOIN agent AS adopted ON managed_pane.pane_id IS NULL AND adopted.origin = 'adopted'
+  AND adopted.active AND pane.active AND {_SAME_KEY}
 """
 
 
@@ -161,7 +152,7 @@ def listing(*, active_only: bool, container: str | None, only_id: str | None) ->
     if only_id is not None:
         conditions.append("pane.container_id = ?")
         values.append(only_id)
-    if container is not None and len(container) == 64:
+    if container is not None and is_container_id(container) and len(container) != SHORT_ID:
         conditions.append("pane.container_id = ?")
         values.append(container)
     elif container is not None:
@@ -181,7 +172,7 @@ def _update(keys: Iterable[PaneKey], now: Micros, **changes: object) -> None:
 
 def _all(rest: str, values: Sequence[object]) -> list[PaneRecord]:
     parts = len(PANE_KEY)
-    names = [*_SHOWN, "agent_id", "origin", "managed_pane_id"]
+    names = [*_SHOWN, "container_name", "agent_id", "origin", "managed_pane_id"]
     records = []
     for row in execute(f"{_SELECT} {rest}", values).fetchall():
         facts = dict(zip(names, row[parts:], strict=True))

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from agenttower.rpc.dispatch import Answer, Dispatcher, Job
+from agenttower.rpc.method import Pending
 from agenttower.rpc.methods import method_table
 from agenttower.services.caller import Caller
 from tests.support.rpc_server import FakeServices, decoded
@@ -401,3 +402,16 @@ def test_scans_and_lists_ignore_what_they_do_not_know(services: FakeServices) ->
         ("scan_panes", {"container": OWN}),
         ("list_found_panes", {"scope": None, "active_only": False, "container": "one"}),
     ]
+
+
+def test_a_scan_that_must_wait_is_parked(
+    services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "scan_panes", lambda caller, container: None)
+    dispatcher = Dispatcher(method_table(services), services.resolve_container)
+    job = dispatcher.accept(b'{"method":"scan_panes"}')
+    assert isinstance(job, Job)
+    assert isinstance(dispatcher.run(job, lambda: HOST), Pending)
+    last = dispatcher.run(job, lambda: HOST, final=True)
+    assert isinstance(last, Answer)
+    assert code(decoded(last.line)) == "internal_error"

@@ -67,6 +67,13 @@ ELSEWHERE = ("attention.seen", "attention.settling")
 LOG_STAGES = ("agent_log_attach", "agent_log_detach", "agent_log_undo")
 LOG_POINTS = ("log_fetch.appended",)
 """Killed at in ``test_log_crashes.py`` and ``tests/integration/test_log_fallback.py``."""
+REGISTRY_POINTS = (
+    "pane_scan.committing",
+    "pane_scan.committed",
+    "register.committing",
+    "register.committed",
+)
+"""Passed in serve by what is no durable operation; killed in ``test_registry_crash``."""
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,7 +86,7 @@ def covered() -> set[str]:
     points.update(LOG_POINTS)
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
     points.update(ELSEWHERE)
-    return points.union(PROMPT_POINTS, ROUTING_POINTS, *SERVE_POINTS.values())
+    return points.union(PROMPT_POINTS, ROUTING_POINTS, REGISTRY_POINTS, *SERVE_POINTS.values())
 
 
 def points_in_source() -> set[str]:

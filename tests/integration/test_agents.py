@@ -15,6 +15,7 @@ from docker.models.containers import Container
 import agenttower
 from tests.integration.test_bench_clients import ask_from, bench_with_socket
 from tests.support.docker import BenchFactory
+from tests.support.freezer import frozen
 from tests.support.layouts import (
     bench_with_logs,
     create,
@@ -207,6 +208,23 @@ def test_panes_vanish_return_and_are_renumbered(tower: Tower, bench_factory: Ben
     assert error["code"] == "agent_inactive"
     roles = [line for line in audit_lines(tower) if line["type"] == "agent_role_change"]
     assert [line["payload"]["agent_id"] for line in roles] == [moving, other]
+
+
+def test_a_frozen_bench_loses_nobody(tower: Tower, bench_factory: BenchFactory) -> None:
+    stuck, other = (bench_with_logs(tower, bench_factory) for _ in range(2))
+    for bench in (stuck, other):
+        start(bench, "mine")
+    tower.result("scan_panes")
+    agent_id = adopt(tower, panes(tower, stuck)["mine:0.0"], role="slave")["agent_id"]
+    with frozen(stuck):
+        done = tower.result("scan_panes")
+    assert done["status"] == "degraded"
+    assert [detail["container_id"] for detail in done["error_details"]] == [stuck.id]
+    assert done["error_code"] in ("docker_exec_timeout", "docker_exec_failed")
+    assert (done["containers_tmux_unavailable"], done["panes_seen"]) == (1, 1)
+    assert panes(tower, stuck)["mine:0.0"]["active"]
+    assert agent(tower, agent_id)["active"]
+    assert tower.result("scan_panes")["status"] == "ok"
 
 
 def audit_lines(tower: Tower) -> list[dict[str, Any]]:

@@ -103,7 +103,12 @@ class Registry:
     def scan(self, *answers: FoundPane, **more: Any) -> dict[str, Any]:
         """Scan the first container, which answers with these panes."""
         self.benches.answers[C1] = seen(*answers, **more)
-        return self.discovery.scan(HOST, C1)
+        return self.scan_as(HOST, C1)
+
+    def scan_as(self, caller: Caller, container: str | None) -> dict[str, Any]:
+        done = self.discovery.scan(caller, container)
+        assert done is not None
+        return done
 
     def register(self, pane: FoundPane, caller: Caller = HOST, **given: Any) -> dict[str, Any]:
         key = PaneKey(

@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import UNSET, structs
 
-from agenttower.errors import ValueOutOfSet
-from agenttower.rpc.method import Call, Gate, Method, Result
+from agenttower.errors import AgentTowerError, ValueOutOfSet
+from agenttower.rpc.method import Call, Gate, Method, Pending, Result
 from agenttower.rpc.schemas import lenient
 from agenttower.rpc.schemas_agents import (
     AttachLog,
@@ -29,7 +29,8 @@ from agenttower.rpc.schemas_agents import (
 from agenttower.rpc.services_agents import AgentServices
 
 PANE_SCAN_DEADLINE_S = 90.0
-"""A scan looks at each container for 12 s at most, eight side by side, and waits its turn."""
+"""A scan looks at each container for 12 s at most, eight side by side. So long may it take, and
+before that so long may it wait for its turn, without holding a thread."""
 
 _PANE_ID = re.compile(r"%[0-9]+")
 _OPTIONAL = ("role", "capability", "label", "project_path", "parent_agent_id")
@@ -41,8 +42,13 @@ def agent_methods(services: AgentServices) -> dict[str, Method[Any]]:
     def our_schema() -> object:
         return services.status(whole=False)["schema_version"]
 
-    def scan_panes(call: Call[ScanPanes]) -> Result:
-        return services.scan_panes(call.caller, call.params.container)
+    def scan_panes(call: Call[ScanPanes]) -> Result | Pending:
+        done = services.scan_panes(call.caller, call.params.container)
+        if done is not None:
+            return done
+        if call.final:
+            raise AgentTowerError("other scans for panes are still under way; try again")
+        return Pending(call.asked_at + PANE_SCAN_DEADLINE_S)
 
     def list_panes(call: Call[ListFoundPanes]) -> Result:
         wanted = call.params

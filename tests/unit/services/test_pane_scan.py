@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agenttower.bench.interface import Discovery
 from agenttower.errors import (
     BadRequest,
     BenchTimeout,
@@ -24,6 +25,7 @@ from tests.support.registry_rows import (
     C2,
     DEFAULT,
     OTHER,
+    FakeBench,
     Registry,
     found,
     no_answer,
@@ -139,7 +141,7 @@ def test_a_bench_that_cannot_be_asked_keeps_everything(registry: Registry) -> No
     registry.scan(found())
     agent = registry.register(found())["agent_id"]
     registry.benches.answers[C1] = BenchTimeout("frozen")
-    done = registry.discovery.scan(HOST, None)
+    done = registry.scan_as(HOST, None)
     assert (done["status"], done["error_code"]) == ("degraded", "docker_exec_timeout")
     assert "tmux_socket_path" not in done["error_details"][0]
     assert shown(registry) == [("%0", True)]
@@ -150,12 +152,12 @@ def test_an_engine_that_is_away_fails_the_whole_scan(registry: Registry) -> None
     registry.scan(found())
     registry.benches.answers[C1] = DockerUnavailable("no engine")
     with pytest.raises(DockerUnavailable, match="no engine"):
-        registry.discovery.scan(HOST, None)
+        registry.scan_as(HOST, None)
     assert shown(registry) == [("%0", True)]
     assert [row["status"] for row in registry.rows("pane_scan")] == ["ok", "failed"]
     assert len(registry.audits("pane_scan_degraded")) == 1
     registry.benches.answers[C1] = DockerTimeout("slow about this one")
-    assert registry.discovery.scan(HOST, None)["error_code"] == "docker_exec_timeout"
+    assert registry.scan_as(HOST, None)["error_code"] == "docker_exec_timeout"
 
 
 def test_an_inactive_container_is_not_asked_and_its_panes_are_gone(registry: Registry) -> None:
@@ -163,12 +165,12 @@ def test_an_inactive_container_is_not_asked_and_its_panes_are_gone(registry: Reg
     agent = registry.register(found())["agent_id"]
     registry.container(C1, "one", active=False)
     registry.benches.asked.clear()
-    done = registry.discovery.scan(HOST, None)
+    done = registry.scan_as(HOST, None)
     assert registry.benches.asked == []
     assert (done["containers_skipped_inactive"], done["panes_reconciled_to_inactive"]) == (1, 1)
     assert done["containers_scanned"] == 0
     assert not alive(agent)
-    assert registry.discovery.scan(HOST, None)["containers_skipped_inactive"] == 0
+    assert registry.scan_as(HOST, None)["containers_skipped_inactive"] == 0
 
 
 def test_agents_and_logs_follow_their_pane(registry: Registry) -> None:
@@ -287,7 +289,7 @@ def test_text_is_cleaned_and_cut_and_the_cut_is_told(registry: Registry) -> None
 def test_errors_stand_in_the_order_of_containers(registry: Registry) -> None:
     registry.container(C2, "two")
     registry.benches.answers = {C1: BenchTimeout("one"), C2: RuntimeError("a bug")}
-    done = registry.discovery.scan(HOST, None)
+    done = registry.scan_as(HOST, None)
     told = [(item["container_id"], item["error_code"]) for item in done["error_details"]]
     assert told == [(C1, "docker_exec_timeout"), (C2, "internal_error")]
     assert done["error_message"] == "one"
@@ -298,12 +300,12 @@ def test_a_bench_client_scans_and_sees_its_own(registry: Registry) -> None:
     registry.container(C2, "two")
     registry.benches.answers = {C1: seen(found()), C2: seen(found())}
     bench = Caller("bench", C2)
-    assert registry.discovery.scan(bench, None)["containers_scanned"] == 1
+    assert registry.scan_as(bench, None)["containers_scanned"] == 1
     assert registry.benches.asked == [C2]
     for foreign in (C1, "one", "nobody"):
         with pytest.raises(HostOnly):
-            registry.discovery.scan(bench, foreign)
-    registry.discovery.scan(HOST, None)
+            registry.scan_as(bench, foreign)
+    registry.scan_as(HOST, None)
     panes = registry.discovery.listing(bench, active_only=False, container=None)["panes"]
     assert {pane["container_id"] for pane in panes} == {C2}
     hidden = registry.discovery.listing(bench, active_only=False, container=C1)
@@ -314,5 +316,22 @@ def test_a_bench_client_scans_and_sees_its_own(registry: Registry) -> None:
 
 def test_a_container_that_is_not_known_is_refused(registry: Registry) -> None:
     with pytest.raises(BadRequest, match="nobody"):
-        registry.discovery.scan(HOST, "nobody")
+        registry.scan_as(HOST, "nobody")
     assert registry.rows("pane_scan") == []
+
+
+def test_who_waits_for_his_turn_holds_no_thread_and_is_woken(registry: Registry) -> None:
+    inner: list[Any] = []
+    woken: list[bool] = []
+
+    class Asking(FakeBench):
+        def discover_panes(self, deadline: float) -> Discovery:
+            inner.append(registry.discovery.scan(HOST, None))
+            return super().discover_panes(deadline)
+
+    registry.benches.get = lambda _: Asking(seen(found()))  # type: ignore[method-assign]
+    registry.discovery._wake_readers = lambda: woken.append(registry.discovery._one_scan.locked())
+    registry.scan_as(HOST, None)
+    assert inner == [None]
+    assert woken == [True, False]  # with the commit, and once more when the turn was given up
+    assert len(registry.rows("pane_scan")) == 1
