@@ -14,6 +14,7 @@ import pytest
 
 from agenttower.bench.interface import BenchScan
 from agenttower.domain import events
+from agenttower.domain.agent_events import AgentEvent
 from agenttower.paths import default_paths
 from agenttower.services.agents import agent_view
 from agenttower.services.caller import HOST
@@ -23,11 +24,12 @@ from agenttower.services.managed import recreation
 from agenttower.services.managed.create import accepted
 from agenttower.services.managed.views import STAGES, ManagedViews
 from agenttower.services.tower import Tower
-from agenttower.store import layouts
+from agenttower.store import agent_events, layouts
 from agenttower.store.agents import AgentRecord
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store, open_sqlite
 from agenttower.store.migrate import migrate
+from agenttower.store.models import Event
 from tests.support.markdown import Document
 
 CONTRACT = Document(Path(__file__).parents[2] / "docs/contract.md")
@@ -83,6 +85,7 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
         "status": tower.status(whole=True),
         "scan": ContainerService(store, benches, paths, lambda: 0, lambda: None).scan(),
         "container": container_view(_sample(ContainerRecord, mounts=[], labels={})),
+        "agent event": _agent_event(store),
         "agent": agent_view(_sample(AgentRecord, role="master")),
     }
 
@@ -101,6 +104,14 @@ def test_examples_have_the_keys_of_real_answers(shown: dict[str, dict[str, Any]]
     assert stages["pane_create"].keys() == shown["pane"]["stages"]["pane_create"].keys()
     assert examples["status"]["worker"].keys() == shown["status"]["worker"].keys()
     assert examples["created"]["panes"][0].keys() == shown["created"]["panes"][0].keys()
+
+
+def _agent_event(store: Store) -> dict[str, Any]:
+    source = agent_events.Source("lat_1", "agt_1", None, "/log")
+    error = AgentEvent("error", "error.line.v1", "Error: x", 0, 9, 0, 1, 0)
+    with store.transaction():
+        agent_events.insert(source, [error])
+    return agent_events.event_object(Event.get(Event.kind == "agent"))
 
 
 def _write_layout(store: Store) -> None:
