@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 from agenttower.engine.doorbell import Doorbell
-from agenttower.services.log_reader import LogReader, Look
+from agenttower.services.log_reader import LogReader
 from agenttower.services.reader_status import ReaderStatus
+from agenttower.services.reading_state import Look
 from agenttower.store.database import Store
 from workers.log_watch import LogWatch, directories_of
 from workers.pumps import AGAIN_S, survive

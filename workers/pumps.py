@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 
 from agenttower.bench.interface import BenchProvider
-from agenttower.clock import now
+from agenttower.clock import Micros, now, to_rfc3339
 from agenttower.engine import presence
 from agenttower.engine.doorbell import SAFETY_NET_S, Doorbell
 from agenttower.engine.outbox import Relay
@@ -73,32 +73,38 @@ class RelayPump:
         self._relay = relay
         self._listener = doorbell.listen("events")
         self._stopped = threading.Event()
-        self._told: str | None = ""
+        # What the worker before us said may stand there still.
+        self._failing_since: Micros | None = 0 if subsystems.read("events_relay") else None
 
     def run(self) -> None:
         while not self._stopped.is_set():
-            if not survive("relay", self._relay_once):
+            if not survive("relay", self._append):
                 self._stopped.wait(AGAIN_S)
             self._listener.wait(SAFETY_NET_S)
             self._stopped.wait(GATHER_S)
-        survive("relay", self._relay_once)
+        survive("relay", self._append)
         self._store.close_thread()
 
-    def _relay_once(self) -> None:
+    def _append(self) -> None:
+        """Relay what is there; where the file fails, say so until it is well again."""
         try:
             self._relay.run_once()
-        except Exception as error:
-            self._tell(type(error).__name__)
+        except OSError as error:
+            if self._failing_since is None:
+                self._failing_since = now()
+            self._say(type(error).__name__)
             raise
-        self._tell(None)
+        if self._failing_since is not None:
+            self._failing_since = None
+            self._say(None)
 
-    def _tell(self, error_class: str | None) -> None:
-        """Tell ``status`` on a change, as far as the database can be written."""
-        if error_class == self._told:
-            return
-        with suppress(AgentTowerError), self._store.transaction():
-            subsystems.write("relay", {"error_class": error_class}, now())
-            self._told = error_class
+    def _say(self, error_class: str | None) -> None:
+        since = self._failing_since
+        degraded = None
+        if since is not None:
+            degraded = {"since": to_rfc3339(since), "last_error_class": error_class}
+        with self._store.transaction():
+            subsystems.write("events_relay", {"degraded_jsonl": degraded}, now())
 
     def stop(self) -> None:
         self._stopped.set()

@@ -105,13 +105,15 @@ class AgentEventService:
         :param resumed: the caller has been waiting, so that a session that went meanwhile is no
             error.
         """
+        size = self._settings.max_page_size
         try:
             with self._sessions.using(session_id, caller.scope) as session:
+                bound = agent_events.latest_id()
                 rows = agent_events.page_by_id(
-                    session.wanted, after=session.last_event_id, limit=self._settings.max_page_size
+                    session.wanted, after=session.last_event_id, up_to=bound, limit=size
                 )
-                if rows:
-                    session.last_event_id = rows[-1].id
+                # What was looked at and did not fit is not looked at again.
+                session.last_event_id = rows[-1].id if len(rows) == size else bound
         except (EventsSessionExpired, EventsSessionUnknown):
             if not resumed:
                 raise

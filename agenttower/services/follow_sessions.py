@@ -27,7 +27,7 @@ class FollowSession:
     scope: str | None
     """The container that it was opened from; ``None`` for the host."""
     last_event_id: int
-    """What has been delivered."""
+    """Up to which event all that is wanted has been delivered."""
     used_at: Micros
 
 

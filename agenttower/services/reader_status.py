@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agenttower.clock import SECOND, Clock, Micros, to_rfc3339, to_rfc3339_or_none
-from agenttower.services.log_reader import Look, Trouble, Troubles
+from agenttower.services.reading_state import Look, Trouble, Troubles
 from agenttower.store import subsystems
 from agenttower.store.database import DatabaseBusy, Store
 

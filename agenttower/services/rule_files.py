@@ -2,7 +2,7 @@
 
 Their patterns run in RE2, whose searches take time in proportion to the line: what a bench prints
 must not be able to stop the reader, and no check of a pattern could promise that of a backtracking
-engine (docs/decisions/0131). So there are no look-arounds and no back-references.
+engine (see the decision on it). So there are no look-arounds and no back-references.
 """
 
 from __future__ import annotations

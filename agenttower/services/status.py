@@ -35,7 +35,7 @@ from agenttower.store.overview import Backlog
 from agenttower.store.routes import RouteRecord
 
 READERS = ("events_reader", "events_reader_exec")
-RELAY = "relay"
+RELAY = "events_relay"
 SHOWN = 50
 """So many of the routes that lag are listed."""
 
@@ -245,6 +245,7 @@ def _events_persistence(
     readers: list[dict[str, Any]], backlog: Backlog, now: Micros, *, whole: bool
 ) -> dict[str, Any]:
     waiting = [reader["degraded_sqlite"] for reader in readers if reader.get("degraded_sqlite")]
+    failing = _relay_failure()
     late = relay_is_late(now, backlog.oldest_at)
     return {
         "degraded_sqlite": None
@@ -254,9 +255,9 @@ def _events_persistence(
             "buffered_attachments": _buffered(readers) if whole else [],
         },
         "degraded_jsonl": None
-        if not late
+        if not (late or failing)
         else {
-            "since": to_rfc3339_or_none(backlog.oldest_at),
+            "since": failing.get("since") or to_rfc3339_or_none(backlog.oldest_at),
             "pending_event_count": backlog.pending,
             "last_error_class": _relay_error(),
         },
@@ -272,11 +273,15 @@ def _queue_audit(backlog: Backlog, now: Micros) -> dict[str, Any]:
     }
 
 
+def _relay_failure() -> dict[str, Any]:
+    """What the relay says of a file that it cannot write; empty where it can."""
+    said = subsystems.read(RELAY)
+    return {} if said is None else said[0]["degraded_jsonl"] or {}
+
+
 def _relay_error() -> str:
     """Why the file is behind, as the relay said it; else nobody relays."""
-    said = subsystems.read(RELAY)
-    error = None if said is None else said[0].get("error_class")
-    return str(error or "WorkerUnavailable")
+    return str(_relay_failure().get("last_error_class") or "WorkerUnavailable")
 
 
 def _seconds_since(moment: Micros | None, now: Micros) -> int | None:

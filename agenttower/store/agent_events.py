@@ -169,9 +169,10 @@ def page_by_time(
     return list(query.order_by(*order).limit(limit))
 
 
-def page_by_id(wanted: EventFilter, *, after: int, limit: int) -> list[Event]:
-    """Events with a greater id, in the order in which they were written (section 2.3)."""
-    return list(_matching(wanted).where(Event.id > after).order_by(Event.id).limit(limit))
+def page_by_id(wanted: EventFilter, *, after: int, up_to: int, limit: int) -> list[Event]:
+    """Events with a greater id than ``after``, in the order in which they were written (2.3)."""
+    query = _matching(wanted).where(Event.id > after, Event.id <= up_to)
+    return list(query.order_by(Event.id).limit(limit))
 
 
 def one(event_id: int) -> Event | None:

@@ -101,6 +101,17 @@ def stale(via: str) -> list[Reading]:
     )
 
 
+def ended(via: str, since: Micros) -> list[Reading]:
+    """Logs that have not been attached any more since then, or later."""
+    return _readings(
+        "WHERE a.status <> 'active' AND a.via = ? AND a.last_status_at >= ?"
+        " AND o.byte_offset IS NOT NULL AND NOT EXISTS (SELECT 1 FROM log_attachment b"
+        " WHERE b.agent_id = a.agent_id AND b.log_path = a.log_path"
+        " AND (b.status = 'active' OR b.attached_at > a.attached_at))",
+        (via, since),
+    )
+
+
 def exited(via: str, silent_since: Micros) -> list[Reading]:
     """Logs of panes that are gone, or whose program has ended, and that said nothing since then.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agenttower.store.agents import PANE_KEY, AgentRecord
+from agenttower.store.agents import AgentRecord
 from agenttower.store.models import Pane
+from agenttower.store.panes import PANE_KEY
 
 
 def living_pid(agent: AgentRecord) -> int | None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from agenttower.domain.identifiers import is_agent_id
 from agenttower.errors import AgentNotFound, TargetLabelAmbiguous
 from agenttower.store import agents
-from agenttower.store.agents import PANE_KEY, AgentRecord
+from agenttower.store.agents import AgentRecord
 from agenttower.store.models import Agent, Container
 from agenttower.store.models.base import execute
+from agenttower.store.panes import PANE_KEY
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from agenttower.domain.agent_events import ACTIVITY
-from agenttower.services.log_reader import LogReader, Look
+from agenttower.services.log_reader import LogReader
 from agenttower.services.log_source import HostLogs, LogSource
+from agenttower.services.reading_state import Look
 from agenttower.services.rule_files import RuleBook
 from agenttower.settings import EventRules
 from agenttower.store.agent_events import event_object

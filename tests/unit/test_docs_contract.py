@@ -16,6 +16,7 @@ import agenttower
 from agenttower import errors, settings
 from agenttower.cli.exit_codes import MEANING
 from agenttower.domain import events, retry
+from agenttower.domain.agent_events import AGENT_EVENT_TYPES
 from agenttower.domain.attention import RULES, AttentionKind
 from agenttower.domain.identifiers import MAX_IDENTIFIER
 from agenttower.domain.route_rules import RenderProblem, SkipReason
@@ -28,6 +29,7 @@ from agenttower.rpc import schemas, schemas_agents, schemas_logs, schemas_routes
 from agenttower.rpc.framing import REQUEST_LIMIT
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import DEFAULT_DEADLINE_S
+from agenttower.rpc.methods import events as method_events
 from agenttower.rpc.methods import method_table
 from agenttower.rpc.methods.legacy import _AGENT_FILTERS, SCAN_DEADLINE_S
 from agenttower.services.managed.create import MAX_LAYOUTS
@@ -70,6 +72,12 @@ OF_AGENTS: dict[str, type[msgspec.Struct]] = {
     "set_capability": schemas_agents.SetCapability,
 }
 """These take ``schema_version`` besides."""
+EVENT_PARAMETERS = {
+    "events.list": ("target", "types", "since", "until", "limit", "cursor", "reverse"),
+    "events.follow_open": ("target", "types", "since"),
+    "events.follow_next": ("session_id", "max_wait_seconds"),
+    "events.follow_close": ("session_id",),
+}
 R = TypeVar("R")
 
 
@@ -121,7 +129,18 @@ def test_filters_of_agents() -> None:
 
 def test_methods_without_a_table_have_no_parameters() -> None:
     sections = {table.section for table in CONTRACT.tables if table.header[0] == "parameter"}
-    assert sections == {*PARAMETERS, *OF_AGENTS, "list_agents"}
+    assert sections == {*PARAMETERS, *OF_AGENTS, *EVENT_PARAMETERS, "list_agents"}
+
+
+@pytest.mark.parametrize(("method", "names"), EVENT_PARAMETERS.items())
+def test_parameters_of_events(method: str, names: tuple[str, ...]) -> None:
+    assert tuple(first_codes(CONTRACT, "parameter", section=method)) == names
+    text = Path(method_events.__file__).read_text(encoding="utf-8")
+    assert all(f'"{name}"' in text for name in names)
+
+
+def test_types_of_agents() -> None:
+    assert set(first_codes(CONTRACT, "type", "said by")) == set(AGENT_EVENT_TYPES)
 
 
 # --- states, stages, events ----------------------------------------------------------------------
@@ -211,6 +230,7 @@ def test_error_codes() -> None:
         errors.IllegalRecreateSource("p", "ready"),
         errors.RecreateChainTooDeep("p", 15, 16),
         errors.ConcurrentRecreate("p", "q"),
+        errors.EventsFilterInvalid("limit", "reason"),
     ],
     ids=lambda error: error.code,
 )

@@ -14,6 +14,7 @@ import pytest
 
 from agenttower.bench.interface import BenchScan
 from agenttower.domain import events
+from agenttower.domain.agent_events import AgentEvent
 from agenttower.paths import default_paths
 from agenttower.services.agent_log_steps import attached_view
 from agenttower.services.agents import agent_view
@@ -28,12 +29,13 @@ from agenttower.services.status import StatusService
 from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.settings import RoutingRules
-from agenttower.store import layouts
+from agenttower.store import agent_events, layouts
 from agenttower.store.agent_logs import Attached, AttachmentRecord, OffsetRecord
 from agenttower.store.agents import AgentRecord
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store, open_sqlite
 from agenttower.store.migrate import migrate
+from agenttower.store.models import Event
 from agenttower.store.panes import PaneKey, PaneRecord
 from tests.support.markdown import Document
 
@@ -97,6 +99,7 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
         "status": tower.status(whole=True),
         "scan": ContainerService(store, benches, paths, lambda: 0, lambda: None).scan(),
         "container": container_view(_sample(ContainerRecord, mounts=[], labels={})),
+        "agent event": _agent_event(store),
         "agent": agent_view(_sample(AgentRecord, role="master")),
         "pane scan": PaneDiscovery(store, benches, lambda: 0, lambda: None).scan(HOST, None),
         "found pane": pane_view(_sample(PaneRecord, key=PaneKey("", "", "", 0, 0, ""))),
@@ -125,6 +128,14 @@ def test_examples_have_the_keys_of_real_answers(shown: dict[str, dict[str, Any]]
     for part in ("attachment", "offset"):
         assert examples["attach_log_status"][part].keys() == shown["attach_log_status"][part].keys()
     assert examples["created"]["panes"][0].keys() == shown["created"]["panes"][0].keys()
+
+
+def _agent_event(store: Store) -> dict[str, Any]:
+    source = agent_events.Source("lat_1", "agt_1", None, "/log")
+    error = AgentEvent("error", "error.line.v1", "Error: x", 0, 9, 0, 1, 0)
+    with store.transaction():
+        agent_events.insert(source, [error])
+    return agent_events.event_object(Event.get(Event.kind == "agent"))
 
 
 def _write_layout(store: Store) -> None:

@@ -14,6 +14,8 @@ CREATE UNIQUE INDEX "event_layout_id_sequence" ON "event" ("layout_id", "sequenc
 
 CREATE INDEX "event_of_agent" ON "event" ("agent_id", "id") WHERE agent_id IS NOT NULL;
 
+CREATE INDEX "event_of_agent_observed" ON "event" ("agent_id", "created_at", "byte_start", "id") WHERE kind = 'agent';
+
 CREATE INDEX "event_classified" ON "event" ("event_type", "id", "agent_id") WHERE kind = 'agent';
 
 CREATE INDEX "event_observed" ON "event" ("created_at", "byte_start", "id") WHERE kind = 'agent';

@@ -44,8 +44,8 @@ LogAttachment.add_index(
 class LogOffset(Table):
     """How far a log has been read; moved in the transaction that writes its events.
 
-    ``byte_offset`` never passes an open debounce window, which is kept in ``open_window`` (JSON),
-    so that a crash loses no activity.
+    A debounce window that is still open is kept in ``open_window`` (JSON) and moves with the
+    offset, so that a crash loses no activity. ``file_inode`` is ``<device>:<inode>``.
     """
 
     agent_id = TextField()

@@ -347,12 +347,59 @@ def test_somebody_else_moving_the_offset_undoes_a_visit(here: Desk) -> None:
             return self.real.facts(reading)
 
         def read(self, reading, facts, limit):
-            LogAttachment.update(status="detached").execute()
+            LogOffset.update(updated_at=here.now + 5).execute()
             return self.real.read(reading, facts, limit)
 
     look = here.reader(Meddling()).look()
     assert look.more
     assert (here.events(), here.offset().byte_offset) == ([], 0)
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["detached", "superseded", "stale"])
+def test_last_words_are_read_though_the_attachment_has_ended(here: Desk, status: str) -> None:
+    here.attach()
+    here.write("working\n")
+    reader = here.reader()
+    reader.look()
+    here.write("working\n" * 20_000 + "Error: out of memory\nand a rest")
+    LogAttachment.update(status=status, last_status_at=here.now).execute()
+    here.read_all(reader)
+    assert here.types() == ["error", "activity"]
+    assert here.lines_told() == 20_002
+    here.write(" of a line\nError: printed by somebody else\n")
+    here.read_all(reader)
+    assert here.types() == ["error", "activity"]
+    LogAttachment.update(status="active").execute()
+    here.read_all(reader)
+    assert here.types()[2:] == ["error"]
+
+
+def test_last_words_are_read_by_the_next_worker_too(here: Desk) -> None:
+    here.attach(1)
+    here.attach(2)
+    here.write("Error: now\n", 1)
+    here.write("Error: long ago\n", 2)
+    old = here.now - 700 * 1_000_000
+    LogAttachment.update(status="stale", last_status_at=here.now).execute()
+    LogAttachment.update(last_status_at=old).where(LogAttachment.agent_id == agent_id(2)).execute()
+    here.read_all()
+    here.read_all()
+    assert [event["excerpt"] for event in here.events()] == ["Error: now"]
+
+
+def test_no_last_words_of_another_file(here: Desk) -> None:
+    here.attach()
+    here.write("working\n")
+    reader = here.reader()
+    reader.look()
+    here.log().rename(here.log().with_suffix(".1"))
+    here.write("Error: of another file, which is longer\n")
+    LogAttachment.update(status="stale", last_status_at=here.now).execute()
+    here.read_all(reader)
+    assert here.types() == ["activity"]
 
 
 # --- silence --------------------------------------------------------------------------------------
@@ -445,6 +492,7 @@ def test_an_agent_whose_server_was_replaced_has_exited(here: Desk) -> None:
     here.attach()
     Agent.update(tmux_server="0").execute()
     pane_row(here, 1, active=True)
+    here.reader().look()
     here.later(40)
     here.reader().look()
     assert here.types() == ["pane_exited"]

@@ -163,7 +163,8 @@ def test_events_that_do_not_get_into_the_file(tower: Wired, status: StatusServic
     tower.routing.cycle()
     assert status.status(whole=True)["events_persistence"]["degraded_jsonl"] is None
     tower.now += 11 * SECOND
-    subsystems.write("relay", {"error_class": "OSError"}, tower.now)
+    said = {"since": "2026-11-20T12:00:00+00:00", "last_error_class": "OSError"}
+    subsystems.write("events_relay", {"degraded_jsonl": said}, tower.now)
     shown = status.status(whole=True)
     assert shown["events_persistence"]["degraded_jsonl"]["pending_event_count"] == 4
     assert shown["events_persistence"]["degraded_jsonl"]["last_error_class"] == "OSError"
@@ -175,7 +176,9 @@ def test_events_that_do_not_get_into_the_file(tower: Wired, status: StatusServic
     assert shown["routing"]["degraded_routing_audit_persistence"] is True
     assert [x["subsystem"] for x in shown["degraded"]] == ["events_file"]
     relayed(tower)
-    assert status.status(whole=True)["degraded"] == []
+    subsystems.write("events_relay", {"degraded_jsonl": None}, tower.now)
+    shown = status.status(whole=True)
+    assert (shown["degraded"], shown["events_persistence"]["degraded_jsonl"]) == ([], None)
 
 
 def test_a_worker_that_is_gone_is_the_first_trouble(tower: Wired, status: StatusService) -> None:
