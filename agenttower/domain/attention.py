@@ -108,7 +108,8 @@ RULES: tuple[ScreenRule, ...] = (
     ),
     ScreenRule(
         "screen.opencode_permission.v1", _K.PERMISSION, "opencode: may it run this?",
-        says=_r(r"^\s*┃\s+△ Permission required"), ends=_r(r"^\s*┃.*\b(Allow once|enter confirm)\b"),
+        says=_r(r"^\s*┃\s+△ Permission required"),
+        ends=_r(r"^\s*┃.*\b(Allow once|enter confirm)\b"),
     ),
     ScreenRule(
         "screen.opencode_choice.v1", _K.QUESTION, "opencode: options to select from",
