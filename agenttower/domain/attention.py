@@ -274,7 +274,7 @@ def _block_above(rows: Sequence[str], menu: range) -> str:
         if len(block) >= _MAX_BLOCK or _EDGE.match(rows[n]) or _SPOKEN.match(rows[n]):
             break
         row = _FRAME.sub("", rows[n])
-        if not _EDGE.match(row):
+        if not _EDGE.match(row) and not row.startswith("╌╌"):
             block.append(row)
     text = " ".join(reversed(block)).strip()
     return text or " ".join(_FRAME.sub("", rows[n]) for n in menu)
