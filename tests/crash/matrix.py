@@ -45,7 +45,7 @@ SERVE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 RESTART_POINTS = ("recreate.committing", "recreate.committed")
 """Passed in the worker: a restart orders its successor as an operator would."""
 
-ELSEWHERE = ("attention.seen", "attention.settling")
+ELSEWHERE = ("attention.settling",)
 """Passed by no operation; ``tests/integration/test_attention.py`` kills there."""
 
 ROOT = Path(__file__).parents[2]

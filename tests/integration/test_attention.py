@@ -86,8 +86,6 @@ def test_from_the_launch_on_until_it_is_answered(tower: Tower, bench: Container)
     pane = first.waits("trust_dialog")
     assert TRUST in pane["attention"]["text"]
     assert pane["attention"]["rule_id"] == "screen.trust.v1"
-    probe = pane["stages"]["launch_command"]
-    assert pane["state"] == "creating" or probe["status"] == "done"
     assert second.waits(None)["attention"] is None
 
     detail = tower.result("managed.layout.detail", {"layout_id": layout_id})
@@ -164,13 +162,28 @@ def test_a_pane_whose_program_ends_waits_no_more(tower: Tower, bench: Container)
     assert tower.result("status")["attention"]["count"] == 0
 
 
-@pytest.mark.parametrize("point", ["attention.seen", "attention.settling"])
-def test_killed_at_any_instant_it_is_told_once(tower: Tower, bench: Container, point: str) -> None:
+def test_it_shows_while_the_pane_is_being_created(tower: Tower, bench: Container) -> None:
     tower.stop("worker")
     layout_id = create(tower, bench, "agents")["layout_id"]
-    tower.start("worker", environ={"AGENTTOWER_CRASH_AT": point})
+    tower.start("worker", environ={"AGENTTOWER_CRASH_AT": "registration.claimed"})
+    tower.wait_killed("worker")
+    first, _ = panes_of(tower, bench, layout_id)
+    pane = first.detail()
+    assert pane["state"] == "creating"
+    assert pane["attention"]["kind"] == "trust_dialog"
+    assert waiting_events(tower) == []
+    tower.start("worker")
+    wait_until(lambda: waiting_events(tower), 20, "the event, once the log is attached")
+    assert first.waits("trust_dialog")["attention"]["since"] == pane["attention"]["since"]
+
+
+def test_killed_before_the_commit_it_is_told_once(tower: Tower, bench: Container) -> None:
+    tower.stop("worker")
+    layout_id = create(tower, bench, "agents")["layout_id"]
+    tower.start("worker", environ={"AGENTTOWER_CRASH_AT": "attention.settling"})
     first, _ = panes_of(tower, bench, layout_id)
     tower.wait_killed("worker")
+    assert waiting_events(tower) == []
     tower.start("worker")
     first.waits("trust_dialog")
     wait_until(lambda: waiting_events(tower), 20, "the event")

@@ -36,8 +36,12 @@ class World:
         self.now = 0
         self.woken = 0
         self.screen: Screen | Exception | None = screen("")
+        self.drawn: list[Screen | None] = []
+        """What is seen in the middle of a redraw, before ``screen``."""
         benches = SimpleNamespace(get=lambda _: SimpleNamespace(screen=self._screen))
-        self.service = AttentionService(store, cast(Any, benches), self._clock, self._wake)
+        self.service = AttentionService(
+            store, cast(Any, benches), self._clock, self._wake, pause=lambda _: None
+        )
 
     def _clock(self) -> int:
         self.now += 1
@@ -49,7 +53,7 @@ class World:
     def _screen(self, target: object, deadline: float) -> Screen | None:
         if isinstance(self.screen, Exception):
             raise self.screen
-        return self.screen
+        return self.drawn.pop(0) if self.drawn else self.screen
 
     def record(self, found: Attention | None) -> bool:
         with self.store.transaction():
@@ -150,6 +154,17 @@ def test_looking_writes_what_is_seen_and_wakes_readers(world: World) -> None:
     world.screen = None
     assert world.service.look(pane, 0)
     assert attention.of(AGENT) is None
+
+
+def test_a_screen_in_the_middle_of_a_redraw_is_no_answer(world: World) -> None:
+    world.attach_log()
+    pane = attention.watched()[AGENT]
+    world.screen = screen("Overwrite the file? [y/N] ")
+    world.service.look(pane, 0)
+    for half in (screen("Overw"), screen("Overwrite the [y/N] ")):
+        world.drawn = [half]
+        assert not world.service.look(pane, 0)
+    assert len(world.events()) == 1
 
 
 def test_panes_that_are_gone_are_forgotten(world: World) -> None:
