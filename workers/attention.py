@@ -21,7 +21,7 @@ from agenttower.services.attention import AttentionService
 from agenttower.store import attention as rows
 from agenttower.store.attention import Watched
 from agenttower.store.database import Store
-from workers.logwatch import LogWatch
+from workers.log_growth import LogGrowth
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ NEVER_QUIET_S = 10.0
 """A pane that draws all the time is looked at so often."""
 SLOW_LOOK_S = 60.0
 BLIND_LOOK_S = 10.0
-"""How often a pane without a log is looked at."""
+BLIND_WAITING_LOOK_S = 3.0
+"""How often a pane without a log is looked at, and while it waits."""
 LOOK_TIMEOUT_S = 5.0
 GATHER_S = 0.2
 AGAIN_S = 5.0
@@ -50,6 +51,13 @@ class _Pane:
     noisy_since: float | None = None
     waits: bool = False
 
+    @property
+    def longest_pause(self) -> float:
+        """How long it may go without a look, in seconds."""
+        if self.watched.log_path is not None:
+            return SLOW_LOOK_S
+        return BLIND_WAITING_LOOK_S if self.waits else BLIND_LOOK_S
+
 
 class AttentionPump:
     """Decides which panes are looked at; a few threads look, one container's in one of them."""
@@ -64,12 +72,12 @@ class AttentionPump:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        watch = LogWatch()
+        growth = LogGrowth()
         try:
             with ThreadPoolExecutor(THREADS, "attention") as pool:
-                self._loop(watch, pool)
+                self._loop(growth, pool)
         finally:
-            watch.close()
+            growth.close()
             self._store.close_thread()
 
     def stop(self) -> None:
@@ -81,22 +89,22 @@ class AttentionPump:
 
     # --- when ------------------------------------------------------------------------------------
 
-    def _loop(self, watch: LogWatch, pool: ThreadPoolExecutor) -> None:
+    def _loop(self, growth: LogGrowth, pool: ThreadPoolExecutor) -> None:
         refresh_at = 0.0
         while not self._stopped.is_set():
             now = time.monotonic()
             if now >= refresh_at:
-                self._refresh(watch, now)
+                self._refresh(growth, now)
                 refresh_at = now + SAFETY_NET_S
-            self._hear(watch, now)
+            self._hear(growth, now)
             self._begin(pool, now)
             pause = max(0.0, min([refresh_at, *self._next_due()]) - time.monotonic())
-            select.select([self._listener.fileno(), watch.fileno()], [], [], pause)
+            select.select([self._listener.fileno(), growth.fileno()], [], [], pause)
             if self._listener.wait(0):
                 refresh_at = 0.0
             self._stopped.wait(GATHER_S)  # rings and writes come in crowds
 
-    def _refresh(self, watch: LogWatch, now: float) -> None:
+    def _refresh(self, growth: LogGrowth, now: float) -> None:
         """Take up the panes that have come, drop those that have gone."""
         try:
             found, waiting, untold = rows.watched(), rows.all_agents(), rows.untold()
@@ -110,15 +118,16 @@ class AttentionPump:
                 if known is None or known.watched != watched:
                     self._panes[agent_id] = known = _Pane(watched, now + QUIET_S)
                 known.waits = agent_id in waiting
+                known.due = min(known.due, now + known.longest_pause)
                 if agent_id in untold:
                     known.due = min(known.due, now)
             for agent_id in self._panes.keys() - found.keys():
                 del self._panes[agent_id]
         logs = {Path(w.log_path).parent for w in found.values() if w.log_path is not None}
-        watch.follow(logs)
+        growth.follow(logs)
 
-    def _hear(self, watch: LogWatch, now: float) -> None:
-        grown = {str(path) for path in watch.grown()}
+    def _hear(self, growth: LogGrowth, now: float) -> None:
+        grown = {str(path) for path in growth.grown()}
         if not grown:
             return
         with self._lock:
@@ -150,8 +159,7 @@ class AttentionPump:
             for panes in due.values():
                 for pane in panes:
                     pane.noisy_since = None
-                    blind = pane.watched.log_path is None
-                    pane.due = now + (BLIND_LOOK_S if blind else SLOW_LOOK_S)
+                    pane.due = now + pane.longest_pause
             self._looking |= due.keys()
         for container, panes in due.items():
             pool.submit(self._look, container, [pane.watched for pane in panes])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,8 @@ from agenttower.store.database import Store
 log = logging.getLogger(__name__)
 
 EVENT_SCHEMA = 1
+SECOND_LOOK_S = 0.2
+"""Before a pane that waited is taken to wait no more: a screen may be in the middle of a redraw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,14 @@ class AttentionService:
     """Looks at panes and keeps the rows of ``attention`` true. Safe for several threads."""
 
     def __init__(
-        self, store: Store, benches: Benches, clock: Clock, wake_readers: Callable[[], None]
+        self,
+        store: Store,
+        benches: Benches,
+        clock: Clock,
+        wake_readers: Callable[[], None],
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._pause = pause
         self._store = store
         self._benches = benches
         self._clock = clock
@@ -54,10 +63,14 @@ class AttentionService:
         :raises BenchError: it cannot be seen now, and what is written stands.
         """
         target = PaneTarget(pane.socket_path, pane.pane_id, pane.pane_pid, pane.token)
-        found = see(self._benches.get(pane.container_id), target, deadline)
-        if found is None and rows.of(pane.agent_id) is None:
+        bench = self._benches.get(pane.container_id)
+        found = see(bench, target, deadline)
+        before = rows.of(pane.agent_id)
+        if found is None and before is None:
             return False  # the usual case takes no write lock
-        crash_point("attention.seen")
+        if before is not None and (found is None or not _is_the_same(before, found)):
+            self._pause(SECOND_LOOK_S)
+            found = see(bench, target, deadline)
         with self._store.transaction() as transaction:
             if pane.agent_id not in rows.watched():
                 return False  # its program has ended since, or it is being removed

@@ -66,9 +66,9 @@ class Waiting:
 _COLUMNS = "a.agent_id, a.kind, a.rule_id, a.text, a.since, a.seen_at, a.told"
 
 # A pane whose program has ended waits for nobody.
+_RUNS = "p.state IN ('creating', 'ready', 'degraded') AND p.exit_code IS NULL"
 _MANAGED = (
-    "FROM managed_pane p WHERE p.state IN ('creating', 'ready', 'degraded')"
-    " AND p.tmux_pane_id IS NOT NULL AND p.pane_pid IS NOT NULL AND p.exit_code IS NULL"
+    f"FROM managed_pane p WHERE {_RUNS} AND p.tmux_pane_id IS NOT NULL AND p.pane_pid IS NOT NULL"
 )
 _ADOPTED = "g.origin = 'adopted' AND g.active AND g.pane_pid IS NOT NULL"
 
@@ -114,7 +114,7 @@ def of_layouts(layout_ids: Collection[str]) -> dict[str, list[tuple[str, Attenti
     rows = execute(
         f"SELECT p.layout_id, p.label, {_COLUMNS} FROM attention a"
         " JOIN managed_pane p ON p.reserved_agent_id = a.agent_id"
-        f" WHERE p.layout_id IN ({marks}) AND p.state IN ('creating', 'ready', 'degraded')"
+        f" WHERE p.layout_id IN ({marks}) AND {_RUNS}"
         " ORDER BY a.since, a.agent_id",
         tuple(layout_ids),
     )
@@ -131,8 +131,7 @@ def waiting() -> list[Waiting]:
         f" CASE WHEN p.pane_id IS NULL THEN 'adopted' ELSE 'managed' END, {_COLUMNS}"
         " FROM attention a LEFT JOIN managed_pane p ON p.reserved_agent_id = a.agent_id"
         " LEFT JOIN agent g ON g.agent_id = a.agent_id"
-        " WHERE COALESCE(p.state, 'ready') IN ('creating', 'ready', 'degraded')"
-        " AND COALESCE(p.container_id, g.container_id) IS NOT NULL"
+        f" WHERE ({_RUNS}) OR (p.pane_id IS NULL AND g.active)"
         " ORDER BY a.since, a.agent_id"
     )
     return [

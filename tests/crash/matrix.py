@@ -62,7 +62,7 @@ PROMPT_POINTS = (
 """Killed at in test_prompt_crash.py."""
 READER_POINTS = ("log_reader.read", "log_reader.written", "log_reader.committed")
 """Passed by the log reader (tests/crash/test_log_reader_killed.py)."""
-ELSEWHERE = ("attention.seen", "attention.settling")
+ELSEWHERE = ("attention.settling",)
 """Passed by no operation; ``tests/integration/test_attention.py`` kills there."""
 LOG_STAGES = ("agent_log_attach", "agent_log_detach", "agent_log_undo")
 LOG_POINTS = ("log_fetch.appended",)

@@ -86,8 +86,6 @@ def test_from_the_launch_on_until_it_is_answered(tower: Tower, bench: Container)
     pane = first.waits("trust_dialog")
     assert TRUST in pane["attention"]["text"]
     assert pane["attention"]["rule_id"] == "screen.trust.v1"
-    probe = pane["stages"]["launch_command"]
-    assert pane["state"] == "creating" or probe["status"] == "done"
     assert second.waits(None)["attention"] is None
 
     detail = tower.result("managed.layout.detail", {"layout_id": layout_id})
@@ -122,6 +120,37 @@ def test_from_the_launch_on_until_it_is_answered(tower: Tower, bench: Container)
     assert rules == ["screen.trust.v1", "screen.permission_choice.v1"]
 
 
+def test_an_adopted_agent_on_a_server_of_its_own(tower: Tower, bench: Container) -> None:
+    """Without a log it is looked at by itself; nothing is changed about its pane."""
+    format_ = "#{socket_path} #{pane_id} #{pane_pid}"
+    shell = "read -p 'Overwrite? [y/N] ' x; exec sleep infinity"
+    made = tmux(bench, "-L", "own", "new-session", "-dP", "-F", format_, "bash", "-c", shell)
+    socket, pane_id, pid = made.split()
+    row = {
+        "agent_id": "agt_0123456789ab", "container_id": bench.id, "tmux_socket_path": socket,
+        "tmux_session_name": "0", "tmux_window_index": 0, "tmux_pane_index": 0,
+        "tmux_pane_id": pane_id, "pane_pid": int(pid), "role": "slave", "capability": "shell",
+        "label": "hers", "project_path": "", "origin": "adopted", "created_at": 1,
+        "last_registered_at": 1, "active": 1,
+    }  # fmt: skip
+    names = ", ".join(row)
+    marks = ", ".join(f":{name}" for name in row)
+    with closing(sqlite3.connect(tower.home.paths.database)) as database, database:
+        database.execute(f"INSERT INTO agent ({names}) VALUES ({marks})", row)
+
+    def waits() -> object:
+        agents = tower.result("list_agents", {})["agents"]
+        return agents[0]["attention"]
+
+    seen = wait_until(waits, 20, "the question to be seen")
+    assert isinstance(seen, dict)
+    assert (seen["kind"], seen["text"]) == ("confirm", "Overwrite? [y/N]")
+    listed = tower.result("status")["attention"]["panes"]
+    assert [(pane["label"], pane["origin"]) for pane in listed] == [("hers", "adopted")]
+    tmux(bench, "-L", "own", "send-keys", "-t", pane_id, "n", "Enter")
+    wait_until(lambda: waits() is None, 20, "the answer to be seen")
+
+
 def test_a_pane_whose_program_ends_waits_no_more(tower: Tower, bench: Container) -> None:
     layout_id = create(tower, bench, "agents")["layout_id"]
     first, _ = panes_of(tower, bench, layout_id)
@@ -133,13 +162,28 @@ def test_a_pane_whose_program_ends_waits_no_more(tower: Tower, bench: Container)
     assert tower.result("status")["attention"]["count"] == 0
 
 
-@pytest.mark.parametrize("point", ["attention.seen", "attention.settling", "launch_probe.settling"])
-def test_killed_at_any_instant_it_is_told_once(tower: Tower, bench: Container, point: str) -> None:
+def test_it_shows_while_the_pane_is_being_created(tower: Tower, bench: Container) -> None:
     tower.stop("worker")
     layout_id = create(tower, bench, "agents")["layout_id"]
-    tower.start("worker", environ={"AGENTTOWER_CRASH_AT": point})
+    tower.start("worker", environ={"AGENTTOWER_CRASH_AT": "registration.claimed"})
+    tower.wait_killed("worker")
+    first, _ = panes_of(tower, bench, layout_id)
+    pane = first.detail()
+    assert pane["state"] == "creating"
+    assert pane["attention"]["kind"] == "trust_dialog"
+    assert waiting_events(tower) == []
+    tower.start("worker")
+    wait_until(lambda: waiting_events(tower), 20, "the event, once the log is attached")
+    assert first.waits("trust_dialog")["attention"]["since"] == pane["attention"]["since"]
+
+
+def test_killed_before_the_commit_it_is_told_once(tower: Tower, bench: Container) -> None:
+    tower.stop("worker")
+    layout_id = create(tower, bench, "agents")["layout_id"]
+    tower.start("worker", environ={"AGENTTOWER_CRASH_AT": "attention.settling"})
     first, _ = panes_of(tower, bench, layout_id)
     tower.wait_killed("worker")
+    assert waiting_events(tower) == []
     tower.start("worker")
     first.waits("trust_dialog")
     wait_until(lambda: waiting_events(tower), 20, "the event")

@@ -237,13 +237,16 @@ def pane_view(
         "restart": None if pane.restart is None else json.loads(pane.restart),
         "created_at": to_rfc3339(pane.created_at),
         "stages": _stages_view(own, pane.state),
-        "attention": attention_view(
-            waits.get(pane.reserved_agent_id) if pane.state in LABEL_HOLDERS else None
-        ),
+        "attention": attention_view(waits.get(pane.reserved_agent_id) if _runs(pane) else None),
     }
     if pane.failed_stage is not None:
         shown["failed_stage"] = pane.failed_stage
     return shown
+
+
+def _runs(pane: PaneRecord) -> bool:
+    """Whether its program may still wait for somebody."""
+    return pane.state in LABEL_HOLDERS and pane.exit_code is None
 
 
 def _stages_view(own: Mapping[str, StepRecord], state: State) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Being told by the kernel which log files grow: inotify on their directories."""
+"""Which log files grow, as the kernel tells it: inotify on their directories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BUFFER = 65536
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class LogWatch:
+class LogGrowth:
     """Hears of every write into the files of some directories. For one thread.
 
     Where the kernel gives no more watches, a directory is silently not heard: whoever waits must
