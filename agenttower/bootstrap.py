@@ -22,9 +22,11 @@ from agenttower.engine.handler import StepHandler, StepQueue
 from agenttower.engine.presence import boot_id
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
+from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
 from agenttower.services.delivery import Delivery
+from agenttower.services.discovery import PaneDiscovery
 from agenttower.services.managed import pipeline, removal, restart
 from agenttower.services.managed.create import LayoutCreation
 from agenttower.services.managed.pane_stage import Parts
@@ -36,6 +38,7 @@ from agenttower.services.managed.restart import Restarts
 from agenttower.services.prompt_changes import PromptChanges, Wakers
 from agenttower.services.prompting import Prompting
 from agenttower.services.prompts import PromptQueue
+from agenttower.services.registration import Registration
 from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.settings import Settings, load_settings
@@ -235,6 +238,9 @@ def tower(core: Core) -> Tower:
         removal=Removal(core.store, core.engine, clock.now),
         prompts=Prompting(core.store, prompt_queue(core, switch)),
         routing=switch,
+        discovery=PaneDiscovery(core.store, core.benches, clock.now, core.wake_readers),
+        registration=Registration(core.store, clock.now, core.wake_readers),
+        agent_settings=AgentSettings(core.store, clock.now, core.wake_readers),
     )
 
 

@@ -244,6 +244,133 @@ class LogTimeout(BenchError):
     error_class = "log_timeout"
 
 
+# --- agents ------------------------------------------------------------------------------------
+
+
+class AgentNotFound(AgentTowerError):
+    """The registry has no agent of that id."""
+
+    code = "agent_not_found"
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(f"no agent {agent_id!r}; see 'agenttower agent list'")
+
+
+class AgentInactive(AgentTowerError):
+    """The agent's pane, or its container, is gone."""
+
+    code = "agent_inactive"
+
+
+class PaneUnknownToDaemon(AgentTowerError):
+    """No scan has seen this pane alive, or it cannot be registered."""
+
+    code = "pane_unknown_to_daemon"
+
+
+class FieldTooLong(AgentTowerError):
+    """A text of an agent is longer than is kept; it is refused, never cut."""
+
+    code = "field_too_long"
+
+    def __init__(self, field: str, length: int, limit: int) -> None:
+        super().__init__(f"{field} has {length} characters; at most {limit} are allowed")
+
+
+class ProjectPathInvalid(AgentTowerError):
+    """A ``project_path`` that can be none."""
+
+    code = "project_path_invalid"
+
+
+class MasterViaRegister(AgentTowerError):
+    """Nobody becomes a master by registering."""
+
+    code = "master_via_register_self_rejected"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an agent cannot be registered as master; register it, then run "
+            "'agenttower agent set AGENT --role master --confirm' on the host"
+        )
+
+
+class MasterConfirmRequired(AgentTowerError):
+    """A master may write into other agents, so the operator says it twice."""
+
+    code = "master_confirm_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a master may send to every slave and swarm agent; to really make this one a master, "
+            "confirm it (--confirm)"
+        )
+
+
+class SwarmViaSetRole(AgentTowerError):
+    """A swarm agent has a parent, which only a registration can give."""
+
+    code = "swarm_role_via_set_role_rejected"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an agent is made swarm when it is registered for the first time, with its parent "
+            "(register --role swarm --parent AGENT); it cannot be set later"
+        )
+
+
+class SwarmParentRequired(AgentTowerError):
+    """``swarm`` without a parent."""
+
+    code = "swarm_parent_required"
+
+    def __init__(self) -> None:
+        super().__init__("a swarm agent needs a parent; name a slave with --parent AGENT")
+
+
+class ParentRoleMismatch(AgentTowerError):
+    """A parent was given to an agent that is no swarm agent."""
+
+    code = "parent_role_mismatch"
+
+    def __init__(self, role: str) -> None:
+        super().__init__(
+            f"only swarm agents have a parent, and this one is to be {role}; "
+            "add --role swarm, or leave the parent out"
+        )
+
+
+class ParentImmutable(AgentTowerError):
+    """An agent keeps the parent, or the lack of one, that it was first registered with."""
+
+    code = "parent_immutable"
+
+    def __init__(self, agent_id: str, parent: str | None) -> None:
+        has = "no parent" if parent is None else f"parent {parent}"
+        super().__init__(
+            f"agent {agent_id} was registered with {has}, and keeps that; nothing was changed: "
+            "leave --parent out, or register another pane"
+        )
+
+
+class ParentNotFound(AgentTowerError):
+    """The parent of a swarm agent does not exist."""
+
+    code = "parent_not_found"
+
+
+class ParentInactive(AgentTowerError):
+    """The parent of a swarm agent has lost its pane."""
+
+    code = "parent_inactive"
+
+
+class ParentRoleInvalid(AgentTowerError):
+    """The parent of a swarm agent is no slave."""
+
+    code = "parent_role_invalid"
+
+
 # --- managed sessions --------------------------------------------------------------------------
 
 
@@ -396,17 +523,6 @@ class RemovalUnderWay(AgentTowerError):
 
 
 # --- prompts -----------------------------------------------------------------------------------
-
-
-class AgentNotFound(AgentTowerError):
-    """No agent of that id or label is registered."""
-
-    code = "agent_not_found"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"no agent {name[:80]!r} is registered; see 'agenttower agent list'", agent_id=name
-        )
 
 
 class TargetLabelAmbiguous(AgentTowerError):

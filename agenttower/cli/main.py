@@ -39,7 +39,7 @@ COMMANDS = {
         "db",
         "demo",
     )
-}
+} | {"register-self": "agenttower.cli.register_self:command"}
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

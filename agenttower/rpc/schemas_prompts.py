@@ -95,11 +95,10 @@ class ListPrompts(msgspec.Struct, frozen=True):
 
 
 class ShowPrompt(msgspec.Struct, frozen=True):
-    """``queue.show``, additive: waits until the prompt is not as it was ``after`` any more."""
+    """``queue.show``, additive: waits until ``last_updated_at`` is another than ``after``."""
 
     message_id: Text
     after: str | None = None
-    """``last_updated_at`` and ``delivery_attempt_started_at``"""
     wait_seconds: WaitSeconds = 0.0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from agenttower.rpc.services_agents import AgentServices
 from agenttower.rpc.services_prompts import PromptServices, SwitchServices
 from agenttower.services.caller import Caller
 
@@ -12,7 +13,7 @@ Document = Mapping[str, object]
 """A whole result, ready for JSON."""
 
 
-class Services(Protocol):
+class Services(AgentServices, Protocol):
     """One object for all of them, wired in ``agenttower.bootstrap``.
 
     ``scope`` is the only container whose rows may be shown, or ``None`` for all.

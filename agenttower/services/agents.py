@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agenttower.clock import to_rfc3339, to_rfc3339_or_none
+from agenttower.clock import Micros, to_rfc3339, to_rfc3339_or_none
 from agenttower.domain.identifiers import is_agent_id, is_container_id
 from agenttower.domain.permissions import Role, effective_permissions
 from agenttower.errors import ValueOutOfSet
-from agenttower.store import agents
+from agenttower.store import agents, containers
 from agenttower.store.agents import AgentRecord
 
 
@@ -84,3 +84,27 @@ def agent_view(record: AgentRecord) -> dict[str, Any]:
         "active": record.active,
         "origin": record.origin,
     }
+
+
+def audit_role_change(
+    agent_id: str,
+    prior: str | None,
+    new: str,
+    confirm_provided: bool,
+    peer_uid: int,
+    now: Micros,
+) -> None:
+    """Write the line of a role given or changed, in the caller's transaction (section 11).
+
+    :param prior: ``None`` for a new agent.
+    :param confirm_provided: ``confirm`` as the caller sent it.
+    :param peer_uid: the caller's, as the kernel told it.
+    """
+    payload = {
+        "agent_id": agent_id,
+        "prior_role": prior,
+        "new_role": new,
+        "confirm_provided": confirm_provided,
+        "socket_peer_uid": peer_uid,
+    }
+    containers.append_audit("agent_role_change", payload, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,19 +12,23 @@ from agenttower import __version__
 from agenttower.clock import Clock, Micros, to_rfc3339
 from agenttower.engine import presence
 from agenttower.paths import Paths
+from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
 from agenttower.services.caller import Caller
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
+from agenttower.services.discovery import PaneDiscovery
 from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.views import ManagedViews
 from agenttower.services.prompting import Prompting
+from agenttower.services.registration import Registration
 from agenttower.services.switch import RoutingSwitch
 from agenttower.store import layouts, ledger
 from agenttower.store.database import Store
 from agenttower.store.migrate import schema_version
+from agenttower.store.panes import PaneKey
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,9 @@ class Tower:
         removal: Removal,
         prompts: Prompting,
         routing: RoutingSwitch,
+        discovery: PaneDiscovery,
+        registration: Registration,
+        agent_settings: AgentSettings,
     ) -> None:
         self._paths = paths
         self._clock = clock
@@ -62,6 +70,7 @@ class Tower:
         self._agents = AgentService()
         self._creation = creation
         self._recreation = recreation
+        self._registration = registration
         self._views = ManagedViews(store)
         self._birth = Birth.now(clock)
         self._schema_version = schema_version(store)
@@ -79,6 +88,11 @@ class Tower:
         self.pane_removal = removal.pane_outcome
         self.begin_layout_removal = removal.begin_layout
         self.layout_removal = removal.layout_outcome
+        self.scan_panes = discovery.scan
+        self.list_found_panes = discovery.listing
+        self.set_role = agent_settings.set_role
+        self.set_label = agent_settings.set_label
+        self.set_capability = agent_settings.set_capability
 
     def status(self, *, whole: bool) -> dict[str, Any]:
         """The base of legacy section 5.2 and, additive, the worker.
@@ -131,6 +145,16 @@ class Tower:
             parent_agent_id=parent_agent_id,
             scope=scope,
         )
+
+    def register_agent(
+        self,
+        caller: Caller,
+        key: Mapping[str, Any],
+        given: Mapping[str, Any],
+        attach_log: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        wanted = self._registration.wanted(caller, PaneKey(**key), given)
+        return self._registration.register_agent(wanted, attach_log)
 
     def create_layout(
         self,

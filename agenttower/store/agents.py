@@ -5,16 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from peewee import JOIN, fn
+from peewee import JOIN, ModelSelect, fn
 
 from agenttower.clock import Micros
-from agenttower.store.models import Agent, Container, LogAttachment
+from agenttower.store.models import Agent, Container, LogAttachment, Pane
 
 
 @dataclass(frozen=True, slots=True)
 class AgentRecord:
-    """A row of ``agent`` with what its container adds."""
+    """A row of ``agent`` with what its container and its pane add."""
 
     agent_id: str
     container_id: str
@@ -104,12 +105,7 @@ def end_log(agent_id: str, status: str, now: Micros) -> None:
 
 def by_id(agent_id: str) -> AgentRecord | None:
     """The agent of this id, active or not."""
-    row = (
-        Agent.select(Agent, Container.name, Container.config_user)
-        .join(Container, JOIN.LEFT_OUTER, on=(Agent.container_id == Container.id), attr="container")
-        .where(Agent.agent_id == agent_id)
-        .first()
-    )
+    row = _joined().where(Agent.agent_id == agent_id).first()
     return None if row is None else _record(row)
 
 
@@ -121,16 +117,12 @@ def listing(
     parent_agent_id: str | None,
 ) -> list[AgentRecord]:
     """Agents by the filters of legacy section 8.4, in its order; a short id is a prefix."""
-    query = (
-        Agent.select(Agent, Container.name, Container.config_user)
-        .join(Container, JOIN.LEFT_OUTER, on=(Agent.container_id == Container.id), attr="container")
-        .order_by(
-            Agent.active.desc(),
-            Agent.container_id,
-            Agent.parent_agent_id.asc(nulls="FIRST"),
-            Agent.label,
-            Agent.agent_id,
-        )
+    query = _joined().order_by(
+        Agent.active.desc(),
+        Agent.container_id,
+        Agent.parent_agent_id.asc(nulls="FIRST"),
+        Agent.label,
+        Agent.agent_id,
     )
     if roles:
         query = query.where(Agent.role.in_(list(roles)))
@@ -143,14 +135,27 @@ def listing(
     return [_record(row) for row in query]
 
 
-def _record(row: Agent) -> AgentRecord:
-    container = getattr(row, "container", None)
-    return AgentRecord(
-        container_name=container.name if container else None,
-        container_user=container.config_user if container else None,
-        **{
-            field: getattr(row, field)
-            for field in AgentRecord.__slots__
-            if field not in ("container_name", "container_user")
-        },
+def _joined() -> ModelSelect[Any]:
+    """Agents with their container and, as the last scan saw it, the pane they were bound to."""
+    same_pane = fn.COALESCE(Agent.tmux_server, Pane.tmux_server) == Pane.tmux_server
+    for column in PANE_KEY:
+        same_pane &= getattr(Agent, column) == getattr(Pane, column)
+    return (
+        Agent.select(Agent, Container, Pane)
+        .join(Container, JOIN.LEFT_OUTER, on=(Agent.container_id == Container.id), attr="container")
+        .switch(Agent)
+        .join(Pane, JOIN.LEFT_OUTER, on=same_pane, attr="pane")
     )
+
+
+def _record(row: Agent) -> AgentRecord:
+    container, pane = getattr(row, "container", None), getattr(row, "pane", None)
+    configured = (container.config_user or "").partition(":")[0] if container else ""
+    looked_up: dict[str, Any] = {
+        "container_name": container.name if container else None,
+        "container_user": (pane.container_user if pane else configured) or None,
+        "pane_pid": pane.pane_pid if pane else row.pane_pid,
+        "cwd": pane.pane_current_path if pane else row.cwd,
+    }
+    own = {name: getattr(row, name) for name in AgentRecord.__slots__ if name not in looked_up}
+    return AgentRecord(**looked_up, **own)

@@ -155,6 +155,18 @@ def settled_by_token(tokens: Iterable[str]) -> dict[str, PaneRecord]:
     return {wanted[record.pane_id]: record for record in rows}
 
 
+def by_token(container_id: str, tokens: Iterable[str]) -> dict[str, PaneRecord]:
+    """The container's panes with these tmux tokens, in whatever state."""
+    wanted = {_pane_id_of(token): token for token in tokens}
+    rows = _all(
+        PaneRecord,
+        _select(PaneRecord).where(
+            ManagedPane.pane_id.in_(list(wanted)), ManagedPane.container_id == container_id
+        ),
+    )
+    return {wanted[record.pane_id]: record for record in rows}
+
+
 def _pane_id_of(token: str) -> str:
     """The inverse of :attr:`PaneRecord.tmux_token`."""
     return "-".join((token[:8], token[8:12], token[12:16], token[16:20], token[20:]))

@@ -39,7 +39,7 @@ class FakePrompts:
         return {"message_id": message_id, "state": "delivered"}, True
 
     def show(self, caller: Caller, message_id: str) -> dict[str, Any]:
-        return self._note("show", scope=caller.scope, message_id=message_id)
+        return self._note("show", message_id=message_id) | {"last_updated_at": "t"}
 
     def listing(self, caller: Caller, wanted: Any) -> dict[str, Any]:
         return self._note("listing", scope=caller.scope)
@@ -98,6 +98,32 @@ class FakeServices:
             parent_agent_id=parent_agent_id,
             scope=scope,
         )
+
+    def scan_panes(self, caller: Caller, container: str | None) -> dict[str, Any]:
+        return self._note("scan_panes", container=container)
+
+    def list_found_panes(self, caller: Caller, **params: Any) -> dict[str, Any]:
+        return self._note("list_found_panes", scope=caller.scope, **params)
+
+    def register_agent(
+        self,
+        caller: Caller,
+        key: Mapping[str, Any],
+        given: Mapping[str, Any],
+        attach_log: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        return self._note("register_agent", key=dict(key), given=dict(given), attach_log=attach_log)
+
+    def set_role(
+        self, caller: Caller, agent_id: str, role: str, *, confirm: bool
+    ) -> dict[str, Any]:
+        return self._note("set_role", agent_id=agent_id, role=role, confirm=confirm)
+
+    def set_label(self, caller: Caller, agent_id: str, label: str) -> dict[str, Any]:
+        return self._note("set_label", agent_id=agent_id, label=label)
+
+    def set_capability(self, caller: Caller, agent_id: str, capability: str) -> dict[str, Any]:
+        return self._note("set_capability", agent_id=agent_id, capability=capability)
 
     def resolve_container(self, ref: str) -> str | None:
         for full, name in self.containers.items():

@@ -22,7 +22,7 @@ from agenttower.domain.templates import MAX_PANES
 from agenttower.engine import presence
 from agenttower.errors import AgentTowerError
 from agenttower.paths import Paths
-from agenttower.rpc import schemas
+from agenttower.rpc import schemas, schemas_agents
 from agenttower.rpc.framing import REQUEST_LIMIT
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import DEFAULT_DEADLINE_S
@@ -38,6 +38,8 @@ GUIDE = Document(ROOT / "docs/operator-guide.md")
 
 PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "list_containers": schemas.ListContainers,
+    "scan_panes": schemas_agents.ScanPanes,
+    "list_panes": schemas_agents.ListFoundPanes,
     "managed.layout.create": schemas.CreateLayout,
     "managed.layout.list": schemas.ListLayouts,
     "managed.layout.detail": schemas.LayoutDetail,
@@ -49,6 +51,13 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "managed.layout.remove": schemas.RemoveLayout,
     "managed.event.list": schemas.ListEvents,
 }
+OF_AGENTS: dict[str, type[msgspec.Struct]] = {
+    "register_agent": schemas_agents.RegisterAgent,
+    "set_role": schemas_agents.SetRole,
+    "set_label": schemas_agents.SetLabel,
+    "set_capability": schemas_agents.SetCapability,
+}
+"""These take ``schema_version`` besides."""
 R = TypeVar("R")
 
 
@@ -68,10 +77,12 @@ def test_methods_and_their_gates() -> None:
     assert {table["scan_containers"].deadline_s, SCAN_DEADLINE_S} == {90.0}
 
 
-@pytest.mark.parametrize(("method", "struct"), PARAMETERS.items(), ids=PARAMETERS.keys())
+@pytest.mark.parametrize(("method", "struct"), [*PARAMETERS.items(), *OF_AGENTS.items()])
 def test_parameters(method: str, struct: type[msgspec.Struct]) -> None:
-    rows = CONTRACT.table("parameter", section=method).rows
+    rows = list(CONTRACT.table("parameter", section=method).rows)
     known = msgspec.structs.fields(struct)
+    if method in OF_AGENTS:
+        assert codes(rows.pop()[0]) == [schemas_agents.SCHEMA_VERSION]
     assert [codes(row[0])[0] for row in rows] == [field.encode_name for field in known]
     for row, field in zip(rows, known, strict=True):
         assert (row[2] == "required") is field.required, field.name
@@ -87,7 +98,7 @@ def test_filters_of_agents() -> None:
 
 def test_methods_without_a_table_have_no_parameters() -> None:
     sections = {table.section for table in CONTRACT.tables if table.header[0] == "parameter"}
-    assert sections == {*PARAMETERS, "list_agents"}
+    assert sections == {*PARAMETERS, *OF_AGENTS, "list_agents"}
 
 
 # --- states, stages, events ----------------------------------------------------------------------

@@ -19,6 +19,7 @@ from agenttower.services.agents import agent_view
 from agenttower.services.caller import HOST
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService, container_view
+from agenttower.services.discovery import PaneDiscovery, pane_view
 from agenttower.services.managed import recreation
 from agenttower.services.managed.create import accepted
 from agenttower.services.managed.views import STAGES, ManagedViews
@@ -28,6 +29,7 @@ from agenttower.store.agents import AgentRecord
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store, open_sqlite
 from agenttower.store.migrate import migrate
+from agenttower.store.panes import PaneKey, PaneRecord
 from tests.support.markdown import Document
 
 CONTRACT = Document(Path(__file__).parents[2] / "docs/contract.md")
@@ -84,6 +86,8 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
         "scan": ContainerService(store, benches, paths, lambda: 0, lambda: None).scan(),
         "container": container_view(_sample(ContainerRecord, mounts=[], labels={})),
         "agent": agent_view(_sample(AgentRecord, role="master")),
+        "pane scan": PaneDiscovery(store, benches, lambda: 0, lambda: None).scan(HOST, None),
+        "found pane": pane_view(_sample(PaneRecord, key=PaneKey("", "", "", 0, 0, ""))),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agenttower.rpc.method import Method
+from agenttower.rpc.methods.agents import agent_methods
 from agenttower.rpc.methods.legacy import legacy_methods
 from agenttower.rpc.methods.lifecycle import lifecycle_methods
 from agenttower.rpc.methods.managed import managed_methods
@@ -20,6 +21,7 @@ def method_table(services: Services) -> MethodTable:
     """Everything that the socket answers to."""
     return {
         **legacy_methods(services),
+        **agent_methods(services),
         **managed_methods(services),
         **lifecycle_methods(services),
         **prompt_methods(services),

@@ -15,8 +15,8 @@ from agenttower.rpc.method import Call, Gate, Method, Pending, Result
 from agenttower.rpc.schemas_prompts import (
     ActOnPrompt,
     ListPrompts,
-    OnePrompt,
     Sending,
+    ShowPrompt,
     complete,
     decode_list,
     decode_operator_input,
@@ -64,8 +64,12 @@ def prompt_methods(services: Services) -> dict[str, Method[Any]]:
             return {**row, **more}
         return Pending(until)
 
-    def show(call: Call[OnePrompt]) -> Result:
-        return services.prompts.show(call.caller, call.params.message_id)
+    def show(call: Call[ShowPrompt]) -> Result | Pending:
+        wanted = call.params
+        row = services.prompts.show(call.caller, wanted.message_id)
+        if call.final or row["last_updated_at"] != wanted.after:
+            return row
+        return Pending(call.asked_at + wanted.wait_seconds)
 
     def listing(call: Call[tuple[ListPrompts, Micros | None]]) -> Result:
         wanted, since = call.params
@@ -84,7 +88,7 @@ def prompt_methods(services: Services) -> dict[str, Method[Any]]:
     return {
         "queue.send_input": Method(decode_send_input, send_input, Gate.KNOWN),
         "queue.operator_input": Method(decode_operator_input, operator_input, Gate.HOST),
-        "queue.show": Method(complete(OnePrompt), show, Gate.KNOWN),
+        "queue.show": Method(complete(ShowPrompt), show, Gate.KNOWN),
         "queue.list": Method(decode_list, listing, Gate.KNOWN),
         "queue.approve": _operators(lambda *asked: services.prompts.approve(*asked)),
         "queue.delay": _operators(lambda *asked: services.prompts.delay(*asked)),

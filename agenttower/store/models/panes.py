@@ -11,7 +11,8 @@ class Pane(Table):
     """A tmux pane by its six-part key (legacy surfaces part 1, section 7). Never deleted.
 
     ``active`` is presence at the last scan, ``pane_active`` tmux's focus. ``tmux_server`` tells
-    servers on one socket apart, since ``%N`` begins anew with each.
+    servers on one socket apart, since ``%N`` begins anew with each. ``token`` is our own mark,
+    empty on panes that we did not make.
     """
 
     container_id = TextField()
@@ -22,6 +23,7 @@ class Pane(Table):
     tmux_pane_id = TextField()
     tmux_server = TextField()
     container_user = TextField()
+    token = TextField()
     pane_pid = IntegerField()
     pane_tty = TextField()
     pane_current_command = TextField()
