@@ -53,7 +53,7 @@ def text_file_option(function: Decorated) -> Decorated:
     return click.option(
         "--file",
         metavar="PATH",
-        type=click.Path(exists=True, dir_okay=False),
+        type=click.Path(dir_okay=False),
         help="Send what is in this file.",
     )(function)
 

@@ -52,7 +52,10 @@ def text_of(words: str | None, file: str | None) -> bytes:
     if words is not None and file is not None:
         raise click.UsageError("give the text as an argument or with --file, not both")
     if file is not None:
-        return Path(file).read_bytes().removesuffix(b"\n")
+        try:
+            return Path(file).read_bytes().removesuffix(b"\n")
+        except OSError as error:
+            raise click.UsageError(f"--file {plain(file)}: {error.strerror}") from error
     if words is not None and words != "-":
         return os.fsencode(words)
     if words is None and sys.stdin.isatty():

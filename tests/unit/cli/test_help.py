@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 import pytest
 
@@ -48,6 +50,16 @@ def test_the_commands_there_are():
         "agent set",
         "agent show",
         "register-self",
+        "send",
+        "broadcast",
+        "queue list",
+        "queue show",
+        "queue approve",
+        "queue delay",
+        "queue cancel",
+        "routing enable",
+        "routing disable",
+        "routing status",
         "template list",
         "template show",
         "template validate",
@@ -73,7 +85,7 @@ def test_every_help_has_an_example_that_parses(path, cli):
     examples = [line.strip() for line in ended.lines if line.startswith("    agenttower ")]
     assert examples, ended.out
     for example in examples:
-        parse(example.split()[1:])
+        parse(shlex.split(example)[1:])
 
 
 def parse(arguments: list[str]) -> None:
