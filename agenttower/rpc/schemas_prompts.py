@@ -20,7 +20,7 @@ import msgspec
 
 from agenttower.clock import Micros
 from agenttower.domain.prompts import ENVELOPE_LIMIT, Form, PromptState
-from agenttower.errors import BadRequest, BodyRefused, OriginInvalid, SinceInvalid
+from agenttower.errors import BadRequest, BodyTooLarge, OriginInvalid, SinceInvalid
 from agenttower.rpc.method import Params
 from agenttower.rpc.schemas import WaitSeconds, lenient
 from agenttower.services.pane_claims import PaneClaim
@@ -204,7 +204,7 @@ def _file(path: str | None) -> bytes:
     finally:
         os.close(opened)
     if len(body) > ENVELOPE_LIMIT:
-        raise BodyRefused("body_too_large", f"the prompt has more than {ENVELOPE_LIMIT} bytes")
+        raise BodyTooLarge(f"the prompt has more than {ENVELOPE_LIMIT} bytes")
     return body
 
 

@@ -23,6 +23,8 @@ from agenttower.services.discovery import PaneDiscovery, pane_view
 from agenttower.services.managed import recreation
 from agenttower.services.managed.create import accepted
 from agenttower.services.managed.views import STAGES, ManagedViews
+from agenttower.services.prompt_views import prompt_view
+from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.store import layouts
 from agenttower.store.agents import AgentRecord
@@ -30,6 +32,7 @@ from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store, open_sqlite
 from agenttower.store.migrate import migrate
 from agenttower.store.panes import PaneKey, PaneRecord
+from agenttower.store.prompts import PromptRecord
 from tests.support.markdown import Document
 
 CONTRACT = Document(Path(__file__).parents[2] / "docs/contract.md")
@@ -87,6 +90,12 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
         "container": container_view(_sample(ContainerRecord, mounts=[], labels={})),
         "agent": agent_view(_sample(AgentRecord, role="master")),
         "pane scan": PaneDiscovery(store, benches, lambda: 0, lambda: None).scan(HOST, None),
+        "prompt": prompt_view(
+            _sample(
+                PromptRecord, state="queued", block_reason=None, failure_reason=None, form="plain"
+            )
+        ),
+        "routing": RoutingSwitch(store, lambda: 0, lambda: None).toggle(HOST, "disabled"),
         "found pane": pane_view(_sample(PaneRecord, key=PaneKey("", "", "", 0, 0, ""))),
     }
 
