@@ -696,11 +696,31 @@ class TargetLabelAmbiguous(AgentTowerError):
 
 
 class BodyRefused(AgentTowerError):
-    """A prompt's text breaks a rule; nothing was stored. ``code`` names the rule."""
+    """A prompt's text breaks a rule; nothing was stored. Its subclasses name the rule."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code  # type: ignore[misc]  # one class for the four codes of one check
+
+class BodyEmpty(BodyRefused):
+    """There is no text."""
+
+    code = "body_empty"
+
+
+class BodyInvalidEncoding(BodyRefused):
+    """It is not UTF-8."""
+
+    code = "body_invalid_encoding"
+
+
+class BodyInvalidChars(BodyRefused):
+    """It has a control character that a terminal would obey."""
+
+    code = "body_invalid_chars"
+
+
+class BodyTooLarge(BodyRefused):
+    """It is too long, its headers included."""
+
+    code = "body_too_large"
 
 
 class SenderNotInPane(AgentTowerError):

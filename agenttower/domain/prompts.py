@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from agenttower.domain.permissions import Role
 from agenttower.domain.redaction import redact_text
-from agenttower.errors import BodyRefused
+from agenttower.errors import BodyEmpty, BodyInvalidChars, BodyInvalidEncoding, BodyTooLarge
 
 HOST_OPERATOR = "host-operator"
 """The sender and operator that is no agent; it has a master's rights."""
@@ -164,25 +164,22 @@ def check_body(body: bytes, headers: bytes = b"") -> None:
     :raises BodyRefused: with the code of the first rule that is broken.
     """
     if not body:
-        raise BodyRefused("body_empty", "the prompt is empty; give it a text")
+        raise BodyEmpty("the prompt is empty; give it a text")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BodyRefused(
-            "body_invalid_encoding",
+        raise BodyInvalidEncoding(
             f"the prompt is not UTF-8 (byte {error.start + 1} of {len(body)}); convert it first",
         ) from error
     found = _CONTROL.search(text)
     if found:
-        raise BodyRefused(
-            "body_invalid_chars",
+        raise BodyInvalidChars(
             f"the prompt has the control character U+{ord(found[0]):04X} at character "
             f"{found.start() + 1}; only tab and newline are allowed",
         )
     size = len(headers) + len(body)
     if size > ENVELOPE_LIMIT:
-        raise BodyRefused(
-            "body_too_large",
+        raise BodyTooLarge(
             f"the prompt has {len(body)} bytes and {len(headers)} of headers; at most "
             f"{ENVELOPE_LIMIT} in all are delivered: put the text into a file and send its name",
         )

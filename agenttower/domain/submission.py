@@ -12,9 +12,6 @@ from enum import Enum
 
 TAIL = 24
 """So many last characters of a text, blanks not counted, are looked for."""
-WRAPPED_LINES = 3
-"""A text at the cursor may have been wrapped over so many lines above it."""
-
 _BORDERS = str.maketrans("", "", "│┃║|╎┆┊")
 
 
@@ -31,10 +28,13 @@ class Look:
     @classmethod
     def of(cls, lines: Sequence[str], cursor_x: int, cursor_y: int, kind: str, text: str) -> Look:
         """:param kind: and ``text``, what is known of the agent's input line."""
-        above = lines[max(0, cursor_y - WRAPPED_LINES) : cursor_y]
         line = lines[cursor_y] if cursor_y < len(lines) else ""
-        own = _squeezed(_cells(line, cursor_x))
-        at_cursor = "".join(map(_squeezed, above)) + own
+        at_cursor = _squeezed(_cells(line, cursor_x))
+        # The text may have been wrapped, or have line ends of its own.
+        for above in reversed(lines[:cursor_y]):
+            if len(at_cursor) >= TAIL:
+                break
+            at_cursor = _squeezed(above) + at_cursor
         return cls(kind, text, at_cursor, (cursor_x, cursor_y), "".join(map(_squeezed, lines)))
 
     @property
@@ -75,9 +75,11 @@ def judge(before: Look, pasted: Look, now: Look, tail: str) -> Verdict:
         return Verdict.STILL_THERE if pasted.typed in now.typed else Verdict.SUBMITTED
     if not now.at_cursor.endswith(tail):
         return Verdict.SUBMITTED
-    if now.cursor == pasted.cursor:
-        return Verdict.STILL_THERE
-    return Verdict.SUBMITTED if now.cursor[0] == 0 else Verdict.UNKNOWN
+    moved = now.cursor != pasted.cursor
+    if now.cursor[0] == 0:
+        return Verdict.SUBMITTED if moved else Verdict.UNKNOWN
+    unchanged = not moved and now.whole == pasted.whole
+    return Verdict.STILL_THERE if unchanged else Verdict.UNKNOWN
 
 
 def _squeezed(line: str) -> str:

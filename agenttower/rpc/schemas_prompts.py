@@ -20,7 +20,7 @@ import msgspec
 
 from agenttower.clock import Micros
 from agenttower.domain.prompts import ENVELOPE_LIMIT, Form, PromptState
-from agenttower.errors import BadRequest, BodyRefused, OriginInvalid, SinceInvalid
+from agenttower.errors import BadRequest, BodyTooLarge, OriginInvalid, SinceInvalid
 from agenttower.rpc.method import Params
 from agenttower.rpc.schemas import WaitSeconds, lenient
 from agenttower.services.pane_claims import PaneClaim
@@ -95,11 +95,10 @@ class ListPrompts(msgspec.Struct, frozen=True):
 
 
 class ShowPrompt(msgspec.Struct, frozen=True):
-    """``queue.show``, additive: waits until the prompt is not as it was ``after`` any more."""
+    """``queue.show``, additive: waits until ``last_updated_at`` is another than ``after``."""
 
     message_id: Text
     after: str | None = None
-    """``last_updated_at`` and ``delivery_attempt_started_at``"""
     wait_seconds: WaitSeconds = 0.0
 
 
@@ -205,7 +204,7 @@ def _file(path: str | None) -> bytes:
     finally:
         os.close(opened)
     if len(body) > ENVELOPE_LIMIT:
-        raise BodyRefused("body_too_large", f"the prompt has more than {ENVELOPE_LIMIT} bytes")
+        raise BodyTooLarge(f"the prompt has more than {ENVELOPE_LIMIT} bytes")
     return body
 
 

@@ -160,6 +160,7 @@ class Delivery:
                     prompt, now, delivery_attempt_started_at=now, lease_owner=self._owner
                 )
                 assert stamped is not None, "read in this very transaction"
+                self._changes.ring(transaction, delivers=False)
                 return Claimed(stamped, target.pane, target.agent.capability)
             self._changes.block(transaction, prompt, reason)
         return None

@@ -78,9 +78,9 @@ class Rows:
         ).execute()  # fmt: skip
         if pane is not None:
             Pane.insert(
-                **key, tmux_server="1 1", container_user="root", pane_pid=1000 + number,
+                **key, tmux_server="1 1", container_user="root", pane_pid=1000 + number, token="",
                 pane_tty="/dev/pts/1", pane_current_command="claude", pane_current_path="/",
-                pane_title="", token="", pane_active=True, active=pane, first_seen_at=self.now,
+                pane_title="", pane_active=True, active=pane, first_seen_at=self.now,
                 last_scanned_at=self.now,
             ).execute()  # fmt: skip
         return agent_id

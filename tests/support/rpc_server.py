@@ -93,7 +93,7 @@ class FakePrompts:
         return {"message_id": message_id, "state": "delivered"}, True
 
     def show(self, caller: Caller, message_id: str) -> dict[str, Any]:
-        return self._note("show", scope=caller.scope, message_id=message_id)
+        return self._note("show", message_id=message_id) | {"last_updated_at": "t"}
 
     def listing(self, caller: Caller, wanted: Any) -> dict[str, Any]:
         return self._note("listing", scope=caller.scope)

@@ -15,7 +15,7 @@ import pytest
 import agenttower
 from agenttower import errors, settings
 from agenttower.cli.exit_codes import MEANING
-from agenttower.domain import events, retry
+from agenttower.domain import events, prompts, retry
 from agenttower.domain.agent_events import AGENT_EVENT_TYPES
 from agenttower.domain.attention import RULES, AttentionKind
 from agenttower.domain.identifiers import MAX_IDENTIFIER
@@ -25,7 +25,7 @@ from agenttower.domain.templates import MAX_PANES
 from agenttower.engine import presence
 from agenttower.errors import AgentTowerError
 from agenttower.paths import Paths
-from agenttower.rpc import schemas, schemas_agents, schemas_logs, schemas_routes
+from agenttower.rpc import schemas, schemas_agents, schemas_logs, schemas_prompts, schemas_routes
 from agenttower.rpc.framing import REQUEST_LIMIT
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import DEFAULT_DEADLINE_S
@@ -64,6 +64,15 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "routes.show": schemas_routes.ShowRoute,
     "routes.remove": schemas_routes.ChangeRoute,
     "routes.preview": schemas_routes.PreviewRoute,
+    "queue.send_input": schemas_prompts.SendInput,
+    "queue.operator_input": schemas_prompts.OperatorInput,
+    "queue.show": schemas_prompts.ShowPrompt,
+    "queue.list": schemas_prompts.ListPrompts,
+    "queue.approve": schemas_prompts.ActOnPrompt,
+    "queue.delay": schemas_prompts.ActOnPrompt,
+    "queue.cancel": schemas_prompts.ActOnPrompt,
+    "routing.enable": schemas_prompts.Toggle,
+    "routing.disable": schemas_prompts.Toggle,
 }
 OF_AGENTS: dict[str, type[msgspec.Struct]] = {
     "register_agent": schemas_agents.RegisterAgent,
@@ -237,6 +246,16 @@ def test_error_codes() -> None:
 def test_details_of_errors(error: AgentTowerError) -> None:
     told = {codes(row[0])[0]: codes(row[1]) for row in CONTRACT.table("code", "details").rows}
     assert told[error.code] == list(error.details)
+
+
+# --- prompts -------------------------------------------------------------------------------------
+
+
+def test_prompts() -> None:
+    told = first_codes(CONTRACT, "`block_reason`", "the check that did not pass")
+    assert told == list(prompts.BlockReason)
+    failures = first_codes(CONTRACT, "`failure_reason`", "what happened")
+    assert sorted(failures) == sorted(prompts.FailureReason)
 
 
 # --- numbers and settings ------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from agenttower.services.log_reading import attachment_view, offset_view
 from agenttower.services.managed import recreation
 from agenttower.services.managed.create import accepted
 from agenttower.services.managed.views import STAGES, ManagedViews
+from agenttower.services.prompt_views import prompt_view
 from agenttower.services.status import StatusService
 from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
@@ -37,6 +38,7 @@ from agenttower.store.database import Store, open_sqlite
 from agenttower.store.migrate import migrate
 from agenttower.store.models import Event
 from agenttower.store.panes import PaneKey, PaneRecord
+from agenttower.store.prompts import PromptRecord
 from tests.support.markdown import Document
 
 CONTRACT = Document(Path(__file__).parents[2] / "docs/contract.md")
@@ -102,6 +104,12 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
         "agent event": _agent_event(store),
         "agent": agent_view(_sample(AgentRecord, role="master")),
         "pane scan": PaneDiscovery(store, benches, lambda: 0, lambda: None).scan(HOST, None),
+        "prompt": prompt_view(
+            _sample(
+                PromptRecord, state="queued", block_reason=None, failure_reason=None, form="plain"
+            )
+        ),
+        "routing": RoutingSwitch(store, lambda: 0, lambda: None).toggle(HOST, "disabled"),
         "found pane": pane_view(_sample(PaneRecord, key=PaneKey("", "", "", 0, 0, ""))),
         "attach_log": attached_view(attached),
         "attach_log_status": {

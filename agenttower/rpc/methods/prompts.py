@@ -64,8 +64,12 @@ def prompt_methods(services: Services) -> dict[str, Method[Any]]:
             return {**row, **more}
         return Pending(until)
 
-    def show(call: Call[ShowPrompt]) -> Result:
-        return services.prompts.show(call.caller, call.params.message_id)
+    def show(call: Call[ShowPrompt]) -> Result | Pending:
+        wanted = call.params
+        row = services.prompts.show(call.caller, wanted.message_id)
+        if call.final or row["last_updated_at"] != wanted.after:
+            return row
+        return Pending(call.asked_at + wanted.wait_seconds)
 
     def listing(call: Call[tuple[ListPrompts, Micros | None]]) -> Result:
         wanted, since = call.params
