@@ -6,8 +6,9 @@ expect the caller's transaction, and tell of each change of status by one audit 
 
 from __future__ import annotations
 
+import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agenttower.clock import Micros
@@ -60,7 +61,8 @@ class LogFile:
 
 @dataclass(frozen=True, slots=True)
 class NewAttachment:
-    """A log that a pane is piped into by now. ``peer_uid`` is of who asked for it."""
+    """A log that a pane is piped into by now. ``peer_uid`` is of who asked for it: ourselves, where
+    nobody did."""
 
     agent_id: str
     log_path: str
@@ -70,7 +72,7 @@ class NewAttachment:
     file: LogFile | None
     command: str | None = None
     prior_pipe_target: str | None = None
-    peer_uid: int = -1
+    peer_uid: int = field(default_factory=os.geteuid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +128,22 @@ def offset(agent_id: str, log_path: str) -> OffsetRecord | None:
     return None if row is None else _offset(row)
 
 
-def fetched_through_engine() -> list[tuple[str, AttachmentRecord]]:
-    """The active attachments that no mount shows us, with their containers that run."""
+def fetched_through_engine(ended_since: Micros) -> list[tuple[str, AttachmentRecord]]:
+    """The attachments that no mount shows us, with their containers that run.
+
+    :param ended_since: also those that have ended since then, for what they had in hand; but none
+        whose file another attachment has taken over.
+    """
     rows = execute(
-        "SELECT agent.container_id, attachment_id FROM log_attachment"
-        " JOIN agent ON agent.agent_id = log_attachment.agent_id"
+        "SELECT agent.container_id, attachment_id FROM log_attachment AS mine"
+        " JOIN agent ON agent.agent_id = mine.agent_id"
         " JOIN container ON container.id = agent.container_id"
-        " WHERE log_attachment.status = 'active' AND via = 'exec' AND container.active"
-        " ORDER BY log_attachment.created_at"
+        " WHERE via = 'exec' AND container.active AND (mine.status = 'active'"
+        " OR last_status_at >= ?) AND NOT EXISTS (SELECT 1 FROM log_attachment AS later"
+        " WHERE later.agent_id = mine.agent_id AND later.log_path = mine.log_path"
+        " AND later.created_at > mine.created_at)"
+        " ORDER BY mine.created_at",
+        (ended_since,),
     ).fetchall()
     found = [(container_id, by_id(attachment_id)) for container_id, attachment_id in rows]
     return [(container_id, row) for container_id, row in found if row is not None]
@@ -225,7 +235,9 @@ def attach(wanted: NewAttachment, now: Micros) -> Attached:
     return Attached(attached, place, prior, same is None, rotated)
 
 
-def end(agent_id: str, status: str, now: Micros, *, peer_uid: int = -1) -> AttachmentRecord | None:
+def end(
+    agent_id: str, status: str, now: Micros, *, peer_uid: int | None = None
+) -> AttachmentRecord | None:
     """Move the agent's active attachment to ``detached`` or ``stale``; the file is kept.
 
     :return: the attachment as it was, or ``None`` where none was active.
@@ -239,7 +251,7 @@ def end(agent_id: str, status: str, now: Micros, *, peer_uid: int = -1) -> Attac
     paths = (active.log_path, active.log_path)
     _audit(
         active.attachment_id, agent_id, ("active", status), paths, active.source, now,
-        prior_pipe_target=None, peer_uid=peer_uid,
+        prior_pipe_target=None, peer_uid=os.geteuid() if peer_uid is None else peer_uid,
     )  # fmt: skip
     return active
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,8 @@ def test_there_and_back(prior: str) -> None:
     newest = agent_logs.newest(AGENT)
     assert newest == agent_logs.current(AGENT) == third.attachment
     assert audits()[-2:] == [
-        (prior, "active", "/a", "/b", -1),
-        ("active", "active", "/b", "/a", -1),
+        (prior, "active", "/a", "/b", os.geteuid()),
+        ("active", "active", "/b", "/a", os.geteuid()),
     ]
 
 
