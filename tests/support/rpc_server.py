@@ -22,11 +22,39 @@ from agenttower.services.caller import Caller
 JOIN_S = 20.0
 
 
+class FakeLogs:
+    """Logs of which nothing is known: every call is noted, and has its answer at once."""
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def begin_attach(
+        self, caller: Caller, change_id: str, agent_id: str, log_path: str | None
+    ) -> bool:
+        return bool(self._note("begin_attach", agent_id=agent_id, log_path=log_path))
+
+    def begin_detach(self, caller: Caller, change_id: str, agent_id: str) -> bool:
+        return bool(self._note("begin_detach", agent_id=agent_id))
+
+    def outcome(self, change_id: str) -> dict[str, Any]:
+        return {"attach_log": {}, "detach_log": {}}
+
+    def status(self, caller: Caller, agent_id: str) -> dict[str, Any]:
+        return self._note("log_status", agent_id=agent_id)
+
+    def preview(self, caller: Caller, agent_id: str, lines: int) -> dict[str, Any]:
+        return self._note("log_preview", agent_id=agent_id, lines=lines)
+
+    def read(self, caller: Caller, agent_id: str, **params: Any) -> dict[str, Any]:
+        return self._note("read_log", agent_id=agent_id, **params)
+
+
 class FakeServices:
     """The services of :class:`agenttower.rpc.services.Services`, in memory; notes every call."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.logs = self.log_reading = FakeLogs(self._note)
         self.containers: dict[str, str] = {}
         """Full id to name."""
         self.revisions: dict[str, int] = {}

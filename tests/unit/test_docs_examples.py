@@ -15,7 +15,7 @@ import pytest
 from agenttower.bench.interface import BenchScan
 from agenttower.domain import events
 from agenttower.paths import default_paths
-from agenttower.services.agent_log_steps import attached_view
+from agenttower.services.agent_log_views import attached_view
 from agenttower.services.agents import agent_view
 from agenttower.services.caller import HOST
 from agenttower.services.catalog import Catalog

@@ -14,7 +14,7 @@ from agenttower.bench.interface import BenchInfo, PaneTarget
 from agenttower.bench.logfiles import UNTOUCHED
 from agenttower.engine import presence
 from agenttower.engine.engine import Engine
-from agenttower.errors import AgentTowerError
+from agenttower.errors import AgentNotFound, AgentTowerError
 from agenttower.paths import Paths
 from agenttower.services.agent_log_steps import LogParts, handlers
 from agenttower.services.agent_logs import AgentLogs, NewRegistration
@@ -29,10 +29,6 @@ from agenttower.store.models import Container, Step
 
 BENCH, AGENT = "a" * 64, "agt_000000000001"
 TARGET = PaneTarget("/s", "%1", 7)
-
-
-class Refused(AgentTowerError):
-    code = "parent_not_found"
 
 
 @dataclass
@@ -78,7 +74,7 @@ class Registrar:
     def register(self, transaction: Transaction, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
         agents.upsert(dict(wanted), clock.now())
         if self.refuse:
-            raise Refused("its parent has gone meanwhile")
+            raise AgentNotFound("its parent has gone meanwhile")
         return {"agent_id": wanted["agent_id"], "created_or_reactivated": "created"}
 
 
@@ -173,7 +169,7 @@ def test_neither_where_the_agent_is_refused(scene: Scene) -> None:
     scene.work()
     with pytest.raises(AgentTowerError, match="gone meanwhile") as caught:
         scene.logs.outcome("change")
-    assert caught.value.code == "parent_not_found"
+    assert caught.value.code == "agent_not_found"
     assert agents.by_id(AGENT) is None
     assert agent_logs.newest(AGENT) is None
     assert scene.bench.calls == [f"pipe {AGENT}.log", "unpipe"]
