@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from agenttower.bench import logplaces
 from agenttower.bench.interface import Bench, Deadline, PaneTarget
+from agenttower.bench.logfiles import UNTOUCHED
 from agenttower.bench.registry import Benches
 from agenttower.clock import Clock, Micros
 from agenttower.engine.handler import Failure, StepHandler
@@ -117,7 +118,9 @@ class AgentLogAttach(_Stage):
         if wanted is None:
             usual = places.usual_path(change.container_id, change.agent_id)
             return places.make_usual(bench, usual, deadline)
-        return places.make_chosen(bench, change.container_id, wanted, deadline)
+        return places.make_chosen(
+            bench, change.container_id, wanted, deadline, trusted=change.request["trusted"]
+        )
 
     def _pipe(self, bench: Bench, target: PaneTarget, place: Place, deadline: Deadline) -> bool:
         """Pipe, and prove it; returns whether somebody else's pipe was ended."""
@@ -127,11 +130,11 @@ class AgentLogAttach(_Stage):
         until = min(deadline, time.monotonic() + TOUCH_S)
         if bench.is_written(place.bench_path, deadline) and bench.is_piped(target, deadline):
             # It stands since an earlier attempt, which may not have come to the proof.
-            logplaces.wait_until_opened(proven, until)
+            logplaces.wait_until_touched(proven, UNTOUCHED, until)
             return False
-        with logplaces.watched(proven):
+        with logplaces.watched(proven) as mark:
             foreign = _settled(bench.pipe_into(target, place.bench_path, deadline), target)
-            logplaces.wait_until_opened(proven, until)
+            logplaces.wait_until_touched(proven, mark, until)
         return foreign
 
     def succeeded(

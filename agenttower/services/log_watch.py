@@ -34,7 +34,7 @@ class LogWatch:
         """
         for attached in agent_logs.adopted(container_id, "active"):
             path = Path(attached.log_path)
-            if self._parts.places.file(path) is None and not path.exists():
+            if self._parts.places.is_missing(path):
                 self._vanished(attached)
             else:
                 self._rearm(container_id, attached, deadline)
