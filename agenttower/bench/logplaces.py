@@ -8,6 +8,7 @@ there between two looks.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -111,35 +112,53 @@ def _make_directories(place: Proven, maker: Maker) -> None:
 
 def _enter_or_make(at: int, part: str, maker: Maker) -> int:
     try:
-        below = os.open(part, _WALK, dir_fd=at)
+        return os.open(part, _WALK, dir_fd=at)
     except FileNotFoundError:
         _require_right(at, part, maker)
-        os.mkdir(part, 0o700, dir_fd=at)
-        below = os.open(part, _WALK, dir_fd=at)
     except NotADirectoryError as error:
         raise LinkInTheWay(error.errno, f"{part!r} is a link or no directory") from error
-    if _is_bare(os.fstat(below), 0o700) and not os.listdir(f"/proc/self/fd/{below}"):
-        _hand_over(at, part, maker)
-    return below
+    # Under another name until it is the bench user's: who dies in between leaves nothing half done.
+    made = _passing_name()
+    os.mkdir(made, 0o700, dir_fd=at)
+    try:
+        _hand_over(at, made, part, maker)
+        os.rename(made, part, src_dir_fd=at, dst_dir_fd=at)
+    except BaseException:
+        os.rmdir(made, dir_fd=at)
+        raise
+    return os.open(part, _WALK, dir_fd=at)
 
 
 def _make_file(directory: int, name: str, maker: Maker) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        status = os.lstat(name, dir_fd=directory)
+        if not stat.S_ISREG(os.lstat(name, dir_fd=directory).st_mode):
+            raise LinkInTheWay(0, "something that is not a plain file is there")
+        return
     except FileNotFoundError:
         _require_right(directory, name, maker)
-        os.close(os.open(name, flags, 0o600, dir_fd=directory))
-        status = os.lstat(name, dir_fd=directory)
-    if not stat.S_ISREG(status.st_mode):
-        raise LinkInTheWay(0, "something that is not a plain file is there")
-    if _is_bare(status, 0o600) and status.st_nlink == 1 and status.st_size == 0:
-        _hand_over(directory, name, maker)
+    made = _passing_name()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(made, flags, 0o600, dir_fd=directory))
+    try:
+        _hand_over(directory, made, name, maker)
+        _name_it(directory, made, name)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(made, dir_fd=directory)
 
 
-def _is_bare(status: os.stat_result, mode: int) -> bool:
-    """Ours as we have just made it, now or in an attempt that died before it could hand it over."""
-    return status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == mode
+def _name_it(directory: int, made: str, name: str) -> None:
+    """Give a file its name, unless somebody was as fast: then the proof will tell what his is."""
+    try:
+        os.link(made, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        os.rename(made, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _passing_name() -> str:
+    return f".agenttower-{secrets.token_hex(8)}"
 
 
 def _require_right(directory: int, name: str, maker: Maker) -> None:
@@ -155,7 +174,7 @@ def _may_write(status: os.stat_result, maker: Maker) -> bool:
     return maker.bench_uid == 0 or bool(status.st_mode & bit)
 
 
-def _hand_over(directory: int, name: str, maker: Maker) -> None:
+def _hand_over(directory: int, made: str, name: str, maker: Maker) -> None:
     if maker.bench_uid in (0, os.geteuid()):
         return
     if os.geteuid() != 0:
@@ -164,8 +183,7 @@ def _hand_over(directory: int, name: str, maker: Maker) -> None:
             f"{maker.bench_uid}, who could not write it; run AgentTower as that uid, or make a "
             "file of his there"
         )
-    if maker.trusted or _may_write(os.fstat(directory), maker):
-        os.chown(name, maker.bench_uid, -1, dir_fd=directory, follow_symlinks=False)
+    os.chown(made, maker.bench_uid, -1, dir_fd=directory, follow_symlinks=False)
 
 
 def _cannot(path: Path, error: OSError) -> LogNotVisible:

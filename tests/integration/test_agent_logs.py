@@ -6,6 +6,8 @@ import json
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -295,6 +297,15 @@ def test_a_managed_log_that_was_given_up_is_active_again(
     layout = create(tower, bench, "1m+2s", session="managed", label_prefix="g-")
     panes = settled(tower, layout["layout_id"])["panes"]
     assert {pane["state"] for pane in panes} == {"ready"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "agenttower.cli.main", "logs", "show", layout["layout_id"]],
+        env=tower.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    labels = {line.partition(" | ")[0].strip() for line in shown.stdout.splitlines()}
+    assert labels <= {pane["label"] for pane in panes}
     moved, lost = panes[0]["agent_id"], panes[1]["agent_id"]
     tower.result("attach_log", {"agent_id": moved, "log_path": "/work/moved.log"})
     log_of(tower, panes[1]).unlink()

@@ -201,11 +201,13 @@ def test_for_whom_files_are_made(shared: Path) -> None:
     place = proven(info, "/work/sub/new/x.log")
     logplaces.make_file(place, asked_in_bench)
     assert {place.host_path.stat().st_uid, place.host_path.parent.stat().st_uid} == {1234}
-    # What an attempt made that died before it could hand it over.
-    for path, mode in ((shared / "left", 0o700), (shared / "left/x.log", 0o600)):
-        path.mkdir(mode) if mode == 0o700 else path.touch(mode)
-        logplaces.make_file(proven(info, "/work/left/x.log"), asked_on_host)
-    assert {p.stat().st_uid for p in (shared / "left", shared / "left/x.log")} == {1234}
-    (shared / "theirs").write_text("not empty")
+    logplaces.make_file(proven(info, "/work/made/deep/x.log"), asked_on_host)
+    made = shared / "made"
+    assert {p.stat().st_uid for p in (made, made / "deep", made / "deep/x.log")} == {1234}
+    assert os.listdir(made / "deep") == ["x.log"]
+    # What exists keeps its owner.
+    (shared / "sealed").mkdir(mode=0o700)
+    (shared / "theirs").touch(mode=0o600)
     logplaces.make_file(proven(info, "/work/theirs"), asked_on_host)
-    assert (shared / "theirs").stat().st_uid == 0
+    logplaces.make_file(proven(info, "/work/sealed/x.log"), asked_on_host)
+    assert {(shared / name).stat().st_uid for name in ("theirs", "sealed")} == {0}
