@@ -26,10 +26,11 @@ from agenttower.services.agent_logs import ATTACH, DETACH, UNDO
 from agenttower.services.log_fetch import LogFetch
 from agenttower.services.log_place import LogPlaces, Place
 from agenttower.services.turns import Turns
-from agenttower.store import agent_logs, agents, layouts, log_changes
-from agenttower.store.agent_logs import LogFile, NewAttachment
+from agenttower.store import agent_logs, agents, layouts, log_attaching, log_changes
+from agenttower.store.agent_logs import LogFile
 from agenttower.store.database import Store, Transaction
 from agenttower.store.ledger import ClaimedStep, NewStep
+from agenttower.store.log_attaching import NewAttachment
 from agenttower.store.log_changes import ChangeRecord
 
 TOUCH_S = 2.0
@@ -160,7 +161,7 @@ class AgentLogAttach(_Stage):
         agent = agents.by_id(change.agent_id)
         if agent is None or not agent.active:
             raise AgentInactive(f"agent {change.agent_id} became inactive while its log was made")
-        attached = agent_logs.attach(
+        attached = log_attaching.attach(
             NewAttachment(
                 agent_id=change.agent_id,
                 log_path=str(piped.place.host_path),
@@ -265,7 +266,7 @@ class AgentLogDetach(_Stage):
         now = self._parts.clock()
         self._parts.wake(transaction)
         peer_uid = change.request["peer_uid"]
-        if agent_logs.end(change.agent_id, "detached", now, peer_uid=peer_uid) is None:
+        if log_attaching.end(change.agent_id, "detached", now, peer_uid=peer_uid) is None:
             log_changes.fail(
                 change.change_id,
                 {

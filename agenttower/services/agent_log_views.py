@@ -7,7 +7,7 @@ from typing import Any
 from agenttower.clock import to_rfc3339
 from agenttower.engine.handler import Failure
 from agenttower.store import agent_logs
-from agenttower.store.agent_logs import Attached
+from agenttower.store.log_attaching import Attached
 
 _CODES = {
     "log_not_visible": "log_path_not_host_visible",

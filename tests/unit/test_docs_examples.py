@@ -26,10 +26,11 @@ from agenttower.services.managed.create import accepted
 from agenttower.services.managed.views import STAGES, ManagedViews
 from agenttower.services.tower import Tower
 from agenttower.store import layouts
-from agenttower.store.agent_logs import Attached, AttachmentRecord, OffsetRecord
+from agenttower.store.agent_logs import AttachmentRecord, OffsetRecord
 from agenttower.store.agents import AgentRecord
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store, open_sqlite
+from agenttower.store.log_attaching import Attached
 from agenttower.store.migrate import migrate
 from tests.support.markdown import Document
 
