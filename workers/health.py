@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 SLOW_LOOK_S = 30.0
 """How long a container is trusted to tell by itself."""
 LOOK_TIMEOUT_S = 10.0
+LOGS_S = 20.0
+"""Logs of adopted agents cost a process each to look at, so not at every exit."""
 LATE_EFFECTS: Micros = 600 * SECOND
 """A call that timed out may still take effect: containers of failed panes are looked at so long."""
 AGAIN_S = (0.2, 1.0, 5.0)
@@ -47,6 +49,7 @@ class ContainerHealth:
         self._benches = benches
         self._reconcile = reconcile
         self._logs = logs
+        self._logs_due = 0.0
         self._store = store
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -81,11 +84,14 @@ class ContainerHealth:
     def _look(self) -> bool:
         deadline = time.monotonic() + LOOK_TIMEOUT_S
         judged = self._reconcile.container(self._container_id, deadline)
+        if time.monotonic() < self._logs_due:
+            return judged
         try:
             self._logs.container(self._container_id, deadline)
         except BenchError as error:
             log.info("logs not judged: %s", error.message, extra={"action": "log_watch_waits"})
             return False
+        self._logs_due = time.monotonic() + LOGS_S
         return judged
 
     def _wait(self) -> bool:

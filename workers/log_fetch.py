@@ -11,6 +11,7 @@ import threading
 import time
 
 from agenttower.bench.registry import Benches
+from agenttower.clock import SECOND, Micros, now
 from agenttower.engine.doorbell import Doorbell
 from agenttower.errors import AgentTowerError
 from agenttower.services.log_fetch import CHUNK, LogFetch
@@ -23,6 +24,10 @@ SOONEST_S = 0.3
 LATEST_S = 3.0
 """The pause between two looks at one log: the first after output, then twice as long each time."""
 ASK_TIMEOUT_S = 10.0
+LAST_BYTES: Micros = 60 * SECOND
+"""How long after its end a log may still have something that is not copied."""
+LONG_AGO: Micros = 24 * 3600 * SECOND
+"""The same, for what ended while no worker ran."""
 NOTHING_S = 30.0
 """How long to trust the bell where there is no such log."""
 
@@ -38,6 +43,7 @@ class LogFetchPump:
         self._stopped = threading.Event()
         self._pauses: dict[str, float] = {}
         self._due: dict[str, float] = {}
+        self._back = LONG_AGO
 
     def run(self) -> None:
         while not self._stopped.is_set():
@@ -61,7 +67,7 @@ class LogFetchPump:
 
     def _round(self) -> float:
         """Copy what is due; returns how long nothing will be."""
-        logs = agent_logs.fetched_through_engine()
+        logs = agent_logs.fetched_through_engine(now() - self._back)
         living = {record.attachment_id for _, record in logs}
         for gone in self._due.keys() - living:
             del self._due[gone]
@@ -71,6 +77,7 @@ class LogFetchPump:
                 break
             if self._due.get(record.attachment_id, 0.0) <= time.monotonic():
                 self._copy(container_id, record.attachment_id)
+        self._back = LAST_BYTES
         soonest = min(self._due.values(), default=time.monotonic() + NOTHING_S)
         return max(soonest - time.monotonic(), 0.0)
 

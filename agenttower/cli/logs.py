@@ -21,6 +21,9 @@ PAUSE_SECONDS = 0.3
 PATIENCE_SECONDS = 15.0
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue")
 
+_NO_TEXT = ("attachment_not_found", "log_file_missing")
+"""One log that cannot be shown does not keep others from it."""
+
 _names = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 _lines = click.option(
     "-n",
@@ -75,7 +78,9 @@ def show(run: Invocation, names: tuple[str, ...], lines: int, raw: bool) -> Exit
         return show_raw(run, found, lines, follow=False)
     screen = _Screen(run, found)
     for source in found:
-        page = _read(run, source, lines=lines)
+        page = _read_one_of(run, source, found, lines)
+        if page is None:
+            continue
         screen.show(source, page["lines"])
         if page["partial"] is not None:
             screen.show(source, [page["partial"]])
@@ -168,7 +173,7 @@ def _next(
         wait = WAIT_SECONDS if alone else 0.0
         page = _patiently(run, source, **place, lines=MOST_LINES, wait_seconds=wait)
     except RpcError as error:
-        if error.code != "log_file_missing" or place is None:
+        if error.code not in _NO_TEXT or (place is None and alone):
             raise
         if source.agent_id not in missing:
             run.output.note(f"{safe(source.label)}: {safe(error.message)}")
@@ -176,6 +181,20 @@ def _next(
         return None
     missing.discard(source.agent_id)
     return page
+
+
+def _read_one_of(
+    run: Invocation, source: Source, found: Sequence[Source], lines: int
+) -> dict[str, Any] | None:
+    from agenttower.client import RpcError
+
+    try:
+        return _read(run, source, lines=lines)
+    except RpcError as error:
+        if error.code not in _NO_TEXT or len(found) == 1:
+            raise
+        run.output.note(f"{safe(source.label)}: {safe(error.message)}")
+        return None
 
 
 def _patiently(run: Invocation, source: Source, **params: object) -> dict[str, Any]:

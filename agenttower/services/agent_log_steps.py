@@ -15,19 +15,22 @@ from typing import Any, Protocol
 
 from agenttower.bench import logplaces
 from agenttower.bench.interface import Bench, Deadline, PaneTarget
+from agenttower.bench.logfiles import UNTOUCHED
 from agenttower.bench.registry import Benches
-from agenttower.clock import Clock, Micros, to_rfc3339
+from agenttower.clock import Clock, Micros
 from agenttower.engine.handler import Failure, StepHandler
 from agenttower.errors import AgentInactive, AgentTowerError, LogPathInUse, PaneUnknownToDaemon
 from agenttower.services import log_signals
+from agenttower.services.agent_log_views import attached_view, detached_view, wire_code
 from agenttower.services.agent_logs import ATTACH, DETACH, UNDO
 from agenttower.services.log_fetch import LogFetch
 from agenttower.services.log_place import LogPlaces, Place
 from agenttower.services.turns import Turns
-from agenttower.store import agent_logs, agents, layouts, log_changes
-from agenttower.store.agent_logs import Attached, LogFile, NewAttachment
+from agenttower.store import agent_logs, agents, layouts, log_attaching, log_changes
+from agenttower.store.agent_logs import LogFile
 from agenttower.store.database import Store, Transaction
 from agenttower.store.ledger import ClaimedStep, NewStep
+from agenttower.store.log_attaching import NewAttachment
 from agenttower.store.log_changes import ChangeRecord
 
 TOUCH_S = 2.0
@@ -37,23 +40,6 @@ DRAIN_S = 2.0
 _PAUSE_S = 0.02
 
 FOREIGN_PIPE = "another command (tmux does not tell which)"
-
-_CODES = {
-    "log_not_visible": "log_path_not_host_visible",
-    "log_timeout": "log_path_not_host_visible",
-    "container_inactive": "agent_inactive",
-    "container_not_found": "agent_inactive",
-    "agent_inactive": "agent_inactive",
-    "pane_unknown": "pane_unknown_to_daemon",
-    "tmux_unavailable": "tmux_unavailable",
-    "pipe_pane_failed": "pipe_pane_failed",
-    "tmux_error": "pipe_pane_failed",
-    "tmux_timeout": "pipe_pane_failed",
-    "exec_connection": "docker_unavailable",
-    "exec_timeout": "docker_unavailable",
-    "docker_error": "docker_unavailable",
-}
-"""The wire's code for each class of error that a step may end with; others are internal."""
 
 
 class Registrar(Protocol):
@@ -133,7 +119,9 @@ class AgentLogAttach(_Stage):
         if wanted is None:
             usual = places.usual_path(change.container_id, change.agent_id)
             return places.make_usual(bench, usual, deadline)
-        return places.make_chosen(bench, change.container_id, wanted, deadline)
+        return places.make_chosen(
+            bench, change.container_id, wanted, deadline, trusted=change.request["trusted"]
+        )
 
     def _pipe(self, bench: Bench, target: PaneTarget, place: Place, deadline: Deadline) -> bool:
         """Pipe, and prove it; returns whether somebody else's pipe was ended."""
@@ -143,11 +131,11 @@ class AgentLogAttach(_Stage):
         until = min(deadline, time.monotonic() + TOUCH_S)
         if bench.is_written(place.bench_path, deadline) and bench.is_piped(target, deadline):
             # It stands since an earlier attempt, which may not have come to the proof.
-            logplaces.wait_until_opened(proven, until)
+            logplaces.wait_until_touched(proven, UNTOUCHED, until)
             return False
-        with logplaces.watched(proven):
+        with logplaces.watched(proven) as mark:
             foreign = _settled(bench.pipe_into(target, place.bench_path, deadline), target)
-            logplaces.wait_until_opened(proven, until)
+            logplaces.wait_until_touched(proven, mark, until)
         return foreign
 
     def succeeded(
@@ -173,7 +161,7 @@ class AgentLogAttach(_Stage):
         agent = agents.by_id(change.agent_id)
         if agent is None or not agent.active:
             raise AgentInactive(f"agent {change.agent_id} became inactive while its log was made")
-        attached = agent_logs.attach(
+        attached = log_attaching.attach(
             NewAttachment(
                 agent_id=change.agent_id,
                 log_path=str(piped.place.host_path),
@@ -202,7 +190,7 @@ class AgentLogAttach(_Stage):
     def failed(
         self, transaction: Transaction, step: ClaimedStep, failure: Failure
     ) -> Sequence[NewStep]:
-        return _given_up(self._change(step), _code(failure), failure.reason)
+        return _given_up(self._change(step), wire_code(failure), failure.reason)
 
 
 class AgentLogUndo(_Stage):
@@ -278,7 +266,7 @@ class AgentLogDetach(_Stage):
         now = self._parts.clock()
         self._parts.wake(transaction)
         peer_uid = change.request["peer_uid"]
-        if agent_logs.end(change.agent_id, "detached", now, peer_uid=peer_uid) is None:
+        if log_attaching.end(change.agent_id, "detached", now, peer_uid=peer_uid) is None:
             log_changes.fail(
                 change.change_id,
                 {
@@ -297,45 +285,10 @@ class AgentLogDetach(_Stage):
     ) -> Sequence[NewStep]:
         change = self._change(step)
         self._parts.wake(transaction)
-        outcome = {"code": _code(failure), "message": failure.reason}
+        outcome = {"code": wire_code(failure), "message": failure.reason}
         log_changes.fail(change.change_id, outcome)
         log_changes.finish(change.change_id, self._parts.clock())
         return ()
-
-
-def attached_view(attached: Attached) -> dict[str, Any]:
-    """The reply of ``attach_log`` (legacy section 9.5); ``prior_status`` and ``via`` are added."""
-    log = attached.attachment
-    return {
-        "agent_id": log.agent_id,
-        "attachment_id": log.attachment_id,
-        "log_path": log.log_path,
-        "source": log.source,
-        "status": log.status,
-        "byte_offset": attached.offset.byte_offset,
-        "line_offset": attached.offset.line_offset,
-        "attached_at": to_rfc3339(log.attached_at),
-        "last_status_at": to_rfc3339(log.last_status_at),
-        "is_new": attached.is_new,
-        "prior_status": attached.prior_status,
-        "via": log.via,
-    }
-
-
-def detached_view(agent_id: str) -> dict[str, Any]:
-    """The reply of ``detach_log`` (legacy section 9.6)."""
-    log = agent_logs.newest(agent_id)
-    assert log is not None
-    place = agent_logs.offset(agent_id, log.log_path)
-    return {
-        "agent_id": agent_id,
-        "attachment_id": log.attachment_id,
-        "log_path": log.log_path,
-        "status": log.status,
-        "byte_offset": 0 if place is None else place.byte_offset,
-        "line_offset": 0 if place is None else place.line_offset,
-        "last_status_at": to_rfc3339(log.last_status_at),
-    }
 
 
 def handlers(parts: LogParts) -> dict[str, StepHandler]:
@@ -363,10 +316,6 @@ def _require_free(change: ChangeRecord) -> None:
 def _given_up(change: ChangeRecord, code: str, message: str) -> Sequence[NewStep]:
     log_changes.fail(change.change_id, {"code": code, "message": message})
     return [NewStep(UNDO, change.change_id)]
-
-
-def _code(failure: Failure) -> str:
-    return _CODES.get(failure.error_class, "internal_error")
 
 
 def _settled(foreign: bool | None, target: PaneTarget) -> bool:

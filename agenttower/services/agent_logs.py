@@ -201,6 +201,7 @@ class AgentLogs:
             "wanted": log_path,
             "source": source,
             "target": asdict(target),
+            "trusted": caller.kind == "host",
             "peer_uid": caller.uid,
         }
 

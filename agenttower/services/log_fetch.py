@@ -15,7 +15,7 @@ from agenttower.bench.interface import Bench, Deadline
 from agenttower.crashpoints import crash_point
 from agenttower.paths import Paths
 from agenttower.services.turns import Turns
-from agenttower.store import agent_logs
+from agenttower.store import agent_logs, log_attaching
 from agenttower.store.agent_logs import AttachmentRecord
 from agenttower.store.database import Store
 
@@ -87,7 +87,7 @@ class LogFetch:
         if (fetched, size) == (log.fetched, log.fetched_size):
             return
         with self._store.transaction():
-            agent_logs.note_fetched(log.attachment_id, fetched, size)
+            log_attaching.note_fetched(log.attachment_id, fetched, size)
 
     def _give_back(
         self, bench: Bench, log: AttachmentRecord, bench_path: str, upto: int, deadline: Deadline

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from agenttower.bench import logfiles, logplaces, visibility
 from agenttower.bench.interface import Bench, BenchInfo, Deadline, Mount
+from agenttower.bench.logplaces import Maker
 from agenttower.bench.visibility import Proven
 from agenttower.errors import LogNotVisible
 from agenttower.paths import Paths
@@ -81,12 +82,21 @@ class LogPlaces:
         return place
 
     def make_chosen(
-        self, bench: Bench, container_id: str, wanted: str, deadline: Deadline
+        self,
+        bench: Bench,
+        container_id: str,
+        wanted: str,
+        deadline: Deadline,
+        *,
+        trusted: bool,
     ) -> Place:
-        """As :meth:`chosen`, with the file made."""
+        """As :meth:`chosen`, with the file made.
+
+        :param trusted: see :class:`agenttower.bench.logplaces.Maker`.
+        """
         place = self.chosen(bench.info, container_id, wanted)
         assert place.chosen is not None
-        logplaces.make_file(place.chosen, bench.bench_uid(deadline))
+        logplaces.make_file(place.chosen, Maker(bench.bench_uid(deadline), trusted))
         return place
 
     def make_again(
@@ -96,7 +106,7 @@ class LogPlaces:
         path = Path(log.log_path)
         if path.is_relative_to(self._paths.logs_dir) or log.bench_path is None:
             return self.make_usual(bench, path, deadline)
-        return self.make_chosen(bench, container_id, log.bench_path, deadline)
+        return self.make_chosen(bench, container_id, log.bench_path, deadline, trusted=False)
 
     def chosen(self, info: BenchInfo, container_id: str, wanted: str) -> Place:
         """The place of a path that somebody named, as the bench sees it; makes nothing.
@@ -114,6 +124,16 @@ class LogPlaces:
         """The place with the directory from which its file is entered without links."""
         root = logplaces.root_of(place.host_path, self._paths.logs_dir)
         return place.chosen or Proven(place.host_path, place.bench_path, root)
+
+    def is_missing(self, path: Path) -> bool:
+        """Whether nothing at all is at a log's place on the host, as far as can be seen."""
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
 
     def file(self, path: Path) -> LogFile | None:
         """What is at a log's place on the host; ``None`` where it is missing or no plain file."""

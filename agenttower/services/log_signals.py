@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from agenttower.store.agent_logs import Attached, LogFile, OffsetRecord
+from agenttower.store.agent_logs import LogFile, OffsetRecord
+from agenttower.store.log_attaching import Attached
 
 log = logging.getLogger(__name__)
 

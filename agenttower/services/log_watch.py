@@ -14,7 +14,7 @@ from agenttower.bench.interface import Bench, Deadline, PaneTarget
 from agenttower.errors import BenchError
 from agenttower.services import log_signals
 from agenttower.services.agent_log_steps import LogParts
-from agenttower.store import agent_logs, agents, log_changes, panes_seen
+from agenttower.store import agent_logs, agents, log_attaching, log_changes, panes_seen
 from agenttower.store.agent_logs import AttachmentRecord
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class LogWatch:
         """
         for attached in agent_logs.adopted(container_id, "active"):
             path = Path(attached.log_path)
-            if self._parts.places.file(path) is None and not path.exists():
+            if self._parts.places.is_missing(path):
                 self._vanished(attached)
             else:
                 self._rearm(container_id, attached, deadline)
@@ -46,7 +46,7 @@ class LogWatch:
             standing = agent_logs.current(attached.agent_id)
             if standing is None or standing.attachment_id != attached.attachment_id:
                 return
-            if agent_logs.end(attached.agent_id, "stale", self._parts.clock()) is None:
+            if log_attaching.end(attached.agent_id, "stale", self._parts.clock()) is None:
                 return
             self._parts.wake(transaction)
         seen = agent_logs.offset(attached.agent_id, attached.log_path)

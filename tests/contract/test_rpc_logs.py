@@ -22,9 +22,9 @@ from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.caller import Caller
 from agenttower.services.log_place import LogPlaces
 from agenttower.services.log_reading import LogReading
-from agenttower.store import agent_logs, log_changes
-from agenttower.store.agent_logs import NewAttachment
+from agenttower.store import log_attaching, log_changes
 from agenttower.store.database import Store, open_sqlite
+from agenttower.store.log_attaching import NewAttachment
 from agenttower.store.migrate import migrate
 from agenttower.store.models import Agent, Container, Pane, Worker
 from tests.support.rpc_server import decoded
@@ -194,7 +194,7 @@ def test_one_change_at_a_time(ask: Any, paths: Paths) -> None:
 def attached(paths: Paths, **more: Any) -> Path:
     path = paths.logs_dir / OWN / f"{AGENT}.log"
     wanted = {"bench_path": "/x", "via": "pipe", "source": "explicit", "file": None} | more
-    agent_logs.attach(NewAttachment(AGENT, str(path), **wanted), clock.now())
+    log_attaching.attach(NewAttachment(AGENT, str(path), **wanted), clock.now())
     return path
 
 
@@ -214,7 +214,7 @@ def test_preview(ask: Any, paths: Paths) -> None:
     for lines, code in ((0, "value_out_of_set"), (201, "value_out_of_set"), (1.5, "bad_request")):
         assert ask("attach_log_preview", agent_id=AGENT, lines=lines) == code
     assert ask("attach_log_preview", agent_id=AGENT, lines=True) == "bad_request"
-    agent_logs.end(AGENT, "stale", clock.now())
+    log_attaching.end(AGENT, "stale", clock.now())
     assert len(ask("attach_log_preview", agent_id=AGENT, lines=200)["lines"]) == 5
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from docker.models.containers import Container
 
 from tests.support.adopted import Adopted, adopt, rows
 from tests.support.docker import BenchFactory, DockerEngine
+from tests.support.layouts import create, log_of, settled
 from tests.support.state_home import StateHome, make_state_home
 from tests.support.tower import Tower
 from tests.support.waiting import wait_until
@@ -164,9 +169,6 @@ def test_there_and_back(agent: Adopted, work: Path) -> None:
 
 
 def _read_to(agent: Adopted, path: str, offset: int, inode: str, size: int) -> None:
-    import sqlite3
-    from contextlib import closing
-
     database = agent.tower.home.paths.database
     with closing(sqlite3.connect(database, timeout=10)) as open_one, open_one:
         open_one.execute(
@@ -286,3 +288,43 @@ def test_following_by_reading(agent: Adopted) -> None:
     Path(page["log_path"]).write_bytes(b"new\n")
     again = agent.result("logs.read", **place)
     assert (again["lines"], again["reset"]) == (["new"], True)
+
+
+def test_a_managed_log_that_was_given_up_is_active_again(
+    tower: Tower, bench: Container, work: Path
+) -> None:
+    """The reader called it stale, since its file was away; the next look makes it anew."""
+    layout = create(tower, bench, "1m+2s", session="managed", label_prefix="g-")
+    panes = settled(tower, layout["layout_id"])["panes"]
+    assert {pane["state"] for pane in panes} == {"ready"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "agenttower.cli.main", "logs", "show", layout["layout_id"]],
+        env=tower.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    labels = {line.partition(" | ")[0].strip() for line in shown.stdout.splitlines()}
+    assert labels <= {pane["label"] for pane in panes}
+    moved, lost = panes[0]["agent_id"], panes[1]["agent_id"]
+    tower.result("attach_log", {"agent_id": moved, "log_path": "/work/moved.log"})
+    log_of(tower, panes[1]).unlink()
+    (work / "moved.log").unlink()
+    with closing(sqlite3.connect(tower.home.paths.database, timeout=10)) as database, database:
+        database.execute(
+            "UPDATE log_attachment SET status = 'stale' WHERE agent_id IN (?, ?)"
+            " AND status = 'active'",
+            (moved, lost),
+        )
+    tower.stop("worker")
+    tower.start("worker")
+    for agent_id in (moved, lost):
+
+        def state(agent_id: str = agent_id) -> str:
+            result = tower.result("attach_log_status", {"agent_id": agent_id})
+            return str(result["attachment"]["status"])
+
+        wait_until(lambda state=state: state() == "active", 20, "the attachment to be active")
+    assert log_of(tower, panes[1]).exists()
+    assert (work / "moved.log").exists()
+    tower.result("managed.layout.remove", {"layout_id": layout["layout_id"]})

@@ -144,6 +144,7 @@ class FakeServices:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.logs = self.log_reading = FakeLogs(self._note)
         self.containers: dict[str, str] = {}
         """Full id to name."""
         self.revisions: dict[str, int] = {}
@@ -154,7 +155,6 @@ class FakeServices:
         self.agent_events: Any = FakeAgentEvents(self._note)
         self.schema_version = 9
         self.routes = FakeRoutes(self)
-        self.logs = self.log_reading = FakeLogs(self._note)
         self.prompts = self.routing = FakePrompts(self._note)
 
     def status(self, *, whole: bool) -> dict[str, Any]:

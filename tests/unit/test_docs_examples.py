@@ -16,7 +16,7 @@ from agenttower.bench.interface import BenchScan
 from agenttower.domain import events
 from agenttower.domain.agent_events import AgentEvent
 from agenttower.paths import default_paths
-from agenttower.services.agent_log_steps import attached_view
+from agenttower.services.agent_log_views import attached_view
 from agenttower.services.agents import agent_view
 from agenttower.services.caller import HOST
 from agenttower.services.containers import ContainerService, container_view
@@ -31,10 +31,11 @@ from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
 from agenttower.settings import RoutingRules
 from agenttower.store import agent_events, layouts
-from agenttower.store.agent_logs import Attached, AttachmentRecord, OffsetRecord
+from agenttower.store.agent_logs import AttachmentRecord, OffsetRecord
 from agenttower.store.agents import AgentRecord
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store, open_sqlite
+from agenttower.store.log_attaching import Attached
 from agenttower.store.migrate import migrate
 from agenttower.store.models import Event
 from agenttower.store.panes import PaneKey, PaneRecord

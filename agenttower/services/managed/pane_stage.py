@@ -19,11 +19,11 @@ from agenttower.services import log_signals
 from agenttower.services.log_place import LogPlaces, Place
 from agenttower.services.managed import transitions
 from agenttower.services.turns import Turns
-from agenttower.store import agent_logs, layouts
-from agenttower.store.agent_logs import NewAttachment
+from agenttower.store import agent_logs, layouts, log_attaching
 from agenttower.store.database import Store, Transaction
 from agenttower.store.layouts import PaneRecord
 from agenttower.store.ledger import ClaimedStep
+from agenttower.store.log_attaching import NewAttachment
 
 LAST_WORDS_LINES = 5
 
@@ -122,7 +122,7 @@ def prepare_log(parts: Parts, bench: Bench, pane: PaneRecord, deadline: Deadline
 def attach_log(parts: Parts, pane: PaneRecord, place: Place, now: Micros) -> None:
     """Record that the pane is piped into its log, in the caller's transaction."""
     file = parts.places.file(place.host_path)
-    attached = agent_logs.attach(
+    attached = log_attaching.attach(
         NewAttachment(
             agent_id=pane.reserved_agent_id,
             log_path=pane.log_path,

@@ -9,13 +9,10 @@ channel; a bench that cannot be asked tells nothing.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from agenttower.bench import logfiles
 from agenttower.bench.interface import Bench, Deadline, PaneView
 from agenttower.domain import events
 from agenttower.domain.identifiers import MARKER_PREFIX
@@ -28,21 +25,18 @@ from agenttower.errors import (
     LogTimeout,
 )
 from agenttower.services.log_place import Place
-from agenttower.services.managed import removal, transitions
+from agenttower.services.managed import log_rearm, removal, transitions
 from agenttower.services.managed.pane_stage import (
     Parts,
     attach_log,
     last_words,
-    prepare_log,
     read_last_words,
 )
-from agenttower.store import agent_logs, agents, layouts, ledger, log_changes
+from agenttower.store import agents, layouts, ledger, log_attaching
 from agenttower.store.database import Transaction
 from agenttower.store.layouts import PaneRecord
 
 log = logging.getLogger(__name__)
-
-LOG_WAIT_S = 2.0
 
 
 @dataclass
@@ -146,40 +140,12 @@ class Reconcile:
             findings.words[pane.pane_id] = read_last_words(bench, pane, deadline)
         if pane.log_attached:
             try:
-                with self._parts.turns.at(pane.reserved_agent_id):
-                    place = self._rearm_log(bench, pane, view, deadline)
+                place = log_rearm.rearm(self._parts, bench, pane, view, deadline)
             except (LogNotVisible, LogTimeout) as error:
                 findings.log_lost[pane.pane_id] = error.message
             else:
                 if place is not None:
                     findings.log_back[pane.pane_id] = place
-
-    def _rearm_log(
-        self, bench: Bench, pane: PaneRecord, view: PaneView, deadline: Deadline
-    ) -> Place | None:
-        """Attach a log whose pipe has ended, or whose file is not there any more.
-
-        :return: the log, where its attachment has to be made active again.
-        """
-        if log_changes.under_way(pane.reserved_agent_id) is not None:
-            return None  # it is being attached or detached
-        path = Path(pane.log_path)
-        there = self._is_written(bench, pane, path, deadline)
-        known = agent_logs.current(pane.reserved_agent_id)
-        if view.piped and there and known is not None and known.status == "active":
-            return None
-        place = prepare_log(self._parts, bench, pane, deadline)
-        if not (view.piped and there):
-            bench.ensure_pipe(pane.tmux_token, place.bench_path, deadline, anew=not there)
-            logfiles.wait_for_log(path, min(deadline, time.monotonic() + LOG_WAIT_S))
-            log.warning("log pipe of %s re-armed", pane.label, extra={"action": "log_rearmed"})
-        return place
-
-    def _is_written(self, bench: Bench, pane: PaneRecord, path: Path, deadline: Deadline) -> bool:
-        known = agent_logs.current(pane.reserved_agent_id)
-        if known is not None and known.via == "exec" and known.bench_path is not None:
-            return bench.is_written(known.bench_path, deadline)
-        return logfiles.log_is_proven(path)
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -202,7 +168,7 @@ class Reconcile:
         now = self._clock()
         if pane.pane_id in findings.gone:
             agents.deactivate(pane.reserved_agent_id)
-            agent_logs.end(pane.reserved_agent_id, "stale", now)
+            log_attaching.end(pane.reserved_agent_id, "stale", now)
             return transitions.change_state(
                 self._store,
                 pane,
@@ -217,7 +183,7 @@ class Reconcile:
             return False
         if view.exit is not None and pane.exit_code is None:
             return self._write_exit(transaction, pane, view, findings.words[pane.pane_id])
-        if pane.pane_id in findings.log_back and self._is_still_ours(pane):
+        if pane.pane_id in findings.log_back and log_rearm.is_still_due(pane):
             attach_log(self._parts, pane, findings.log_back[pane.pane_id], now)
             transaction.afterwards("logs", self._parts.wake_logs)
             return True
@@ -231,12 +197,6 @@ class Reconcile:
                 tmux_window_index=view.window_index,
             )
         return False
-
-    def _is_still_ours(self, pane: PaneRecord) -> bool:
-        """Nobody has detached the log, or put it elsewhere, since we looked."""
-        there = layouts.pane(pane.pane_id)
-        unchanged = there is not None and there.log_attached and there.log_path == pane.log_path
-        return unchanged and log_changes.under_way(pane.reserved_agent_id) is None
 
     def _write_exit(
         self, transaction: Transaction, pane: PaneRecord, view: PaneView, words: str
@@ -269,7 +229,7 @@ class Reconcile:
 
     def _write_lost_log(self, pane: PaneRecord, reason: str) -> bool:
         now = self._clock()
-        agent_logs.end(pane.reserved_agent_id, "stale", now)
+        log_attaching.end(pane.reserved_agent_id, "stale", now)
         told = [events.log_attach_failed(reason)]
         if pane.state is not State.READY:
             return transitions.note(self._store, pane, told, now, log_attached=False)

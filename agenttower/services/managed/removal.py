@@ -32,7 +32,7 @@ from agenttower.errors import (
 from agenttower.services.caller import Caller
 from agenttower.services.managed import transitions
 from agenttower.services.managed.pane_stage import PaneStage, Parts
-from agenttower.store import agent_logs, agents, layouts, ledger
+from agenttower.store import agents, layouts, ledger, log_attaching
 from agenttower.store.database import Store, Transaction
 from agenttower.store.layouts import PaneRecord
 from agenttower.store.ledger import ClaimedStep, NewStep
@@ -232,7 +232,7 @@ class LogDetach(RemovalStage):
     def succeeded(
         self, transaction: Transaction, step: ClaimedStep, result: None
     ) -> Sequence[NewStep]:
-        agent_logs.end(self._pane(step).reserved_agent_id, "detached", self._parts.clock())
+        log_attaching.end(self._pane(step).reserved_agent_id, "detached", self._parts.clock())
         return [NewStep("archive", step.subject_id)]
 
 

@@ -27,8 +27,13 @@ def told(box: Box, target: PaneTarget, text: str) -> None:
     box.tmux("-S", target.socket_path, "send-keys", "-t", target.pane_id, text, "Enter")
 
 
-@pytest.mark.parametrize("server", [(), ("-L", "other")], ids=["default", "other"])
-def test_piped_moved_kept_and_ended(box: Box, server: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("image", "server"), [("bookworm", ()), ("bookworm", ("-L", "o")), ("trixie", ("-L", "o"))]
+)
+def test_piped_moved_kept_and_ended(
+    make_box: Callable[..., Box], image: str, server: tuple[str, ...]
+) -> None:
+    box = make_box(image)
     target = pane(box, *server)
     bench, first, second = box.bench, str(box.shared / "a b'.log"), str(box.shared / "b.log")
     assert bench.is_piped(target, soon()) is False
@@ -53,7 +58,8 @@ def test_piped_moved_kept_and_ended(box: Box, server: tuple[str, ...]) -> None:
     box.log_is("a b'.log", b"one\r\none\r\n")
 
 
-def test_a_pipe_of_somebody_elses_is_ended(box: Box) -> None:
+def test_a_pipe_of_somebody_elses_is_ended(make_box: Callable[..., Box]) -> None:
+    box = make_box("trixie")
     target = pane(box)
     box.tmux("pipe-pane", "-t", target.pane_id, f"cat >>{box.shared}/theirs.log")
     assert box.bench.pipe_into(target, str(box.shared / "ours.log"), soon()) is True

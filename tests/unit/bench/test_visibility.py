@@ -147,13 +147,13 @@ def test_too_many_mounts(shared: Path) -> None:
 
 def test_files_are_made_and_kept(shared: Path) -> None:
     place = proven(bench((shared, "/work")), "/work/new/dir/x.log")
-    logplaces.make_file(place, 0)
+    logplaces.make_file(place, logplaces.Maker(0))
     path = place.host_path
     modes = [stat.S_IMODE(p.stat().st_mode) for p in (path, path.parent, path.parent.parent)]
     assert modes == [0o600, 0o700, 0o700]
     path.write_text("kept")
     path.chmod(0o644)
-    logplaces.make_file(place, 0)
+    logplaces.make_file(place, logplaces.Maker(0))
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("kept", 0o644)
 
 
@@ -166,7 +166,7 @@ def test_a_link_put_there_after_the_proof(shared: Path, tmp_path: Path) -> None:
     (shared / "sub").rmdir()
     (shared / "sub").symlink_to(victim)
     with pytest.raises(LogNotVisible, match="link"):
-        logplaces.make_file(place, 0)
+        logplaces.make_file(place, logplaces.Maker(0))
     with pytest.raises(LinkInTheWay), opened(place.host_path, place.root):
         pass
     with pytest.raises(LinkInTheWay), opened(place.host_path, Path("/")):
@@ -176,14 +176,38 @@ def test_a_link_put_there_after_the_proof(shared: Path, tmp_path: Path) -> None:
 
 def test_the_touch_that_proves(shared: Path) -> None:
     place = proven(bench((shared, "/work")), "/work/x.log")
-    logplaces.make_file(place, 0)
+    logplaces.make_file(place, logplaces.Maker(0))
     place.host_path.write_text("before")
     old = 1_000_000_000_000_000_000
     os.utime(place.host_path, ns=(old, old))
-    with pytest.raises(LogNotVisible, match="does not reach"), logplaces.watched(place):
-        logplaces.wait_until_opened(place, 0)
+    with pytest.raises(LogNotVisible, match="does not reach"), logplaces.watched(place) as mark:
+        logplaces.wait_until_touched(place, mark, 0)
     assert place.host_path.stat().st_mtime_ns == old
-    with logplaces.watched(place):
+    with logplaces.watched(place) as mark:
         os.utime(place.host_path)
-        logplaces.wait_until_opened(place, 0)
+        logplaces.wait_until_touched(place, mark, 0)
     assert place.host_path.read_text() == "before"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="hands files over to another uid")
+def test_for_whom_files_are_made(shared: Path) -> None:
+    info = bench((shared, "/work"))
+    asked_on_host, asked_in_bench = logplaces.Maker(1234), logplaces.Maker(1234, trusted=False)
+    for wanted in ("/work/x.log", "/work/new/x.log"):
+        with pytest.raises(LogNotVisible, match="may not make"):
+            logplaces.make_file(proven(info, wanted), asked_in_bench)
+    assert sorted(os.listdir(shared)) == ["sub"]
+    (shared / "sub").chmod(0o777)
+    place = proven(info, "/work/sub/new/x.log")
+    logplaces.make_file(place, asked_in_bench)
+    assert {place.host_path.stat().st_uid, place.host_path.parent.stat().st_uid} == {1234}
+    logplaces.make_file(proven(info, "/work/made/deep/x.log"), asked_on_host)
+    made = shared / "made"
+    assert {p.stat().st_uid for p in (made, made / "deep", made / "deep/x.log")} == {1234}
+    assert os.listdir(made / "deep") == ["x.log"]
+    # What exists keeps its owner.
+    (shared / "sealed").mkdir(mode=0o700)
+    (shared / "theirs").touch(mode=0o600)
+    logplaces.make_file(proven(info, "/work/theirs"), asked_on_host)
+    logplaces.make_file(proven(info, "/work/sealed/x.log"), asked_on_host)
+    assert {(shared / name).stat().st_uid for name in ("theirs", "sealed")} == {0}

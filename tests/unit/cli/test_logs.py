@@ -118,3 +118,16 @@ def test_attach_and_detach(cli, known: FakeDaemon):
     ended = cli("agent", "attach-log", samples.LAYOUT)
     assert ended.code != 0
     assert "name one of them: m1, s1" in ended.err
+
+
+def test_one_log_that_is_missing_does_not_hide_others(cli, known: FakeDaemon):
+    def read(params):
+        if params["agent_id"] == M1:
+            raise Refusal("attachment_not_found", "none was attached")
+        return page(["x"])
+
+    known.on("logs.read", read)
+    ended = cli("logs", "show", samples.LAYOUT)
+    assert (ended.code, ended.lines) == (0, ["s1 | x"])
+    assert ended.err == "m1: none was attached\n"
+    assert cli("logs", "show", "m1").code != 0

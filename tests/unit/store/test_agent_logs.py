@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 from peewee import IntegrityError
 
-from agenttower.store import agent_logs
-from agenttower.store.agent_logs import Attached, LogFile, NewAttachment
+from agenttower.store import agent_logs, log_attaching
+from agenttower.store.agent_logs import LogFile
 from agenttower.store.database import Store, open_sqlite
+from agenttower.store.log_attaching import Attached, NewAttachment
 from agenttower.store.migrate import migrate
 from agenttower.store.models import Agent, Event, LogOffset
 
@@ -37,7 +39,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def attach(path: str = "/a", now: int = 10, file: LogFile | None = None, **more: Any) -> Attached:
     wanted = {"agent_id": AGENT, "bench_path": path, "via": "pipe", "source": "explicit"} | more
-    return agent_logs.attach(NewAttachment(log_path=path, file=file, **wanted), now)
+    return log_attaching.attach(NewAttachment(log_path=path, file=file, **wanted), now)
 
 
 def read(path: str = "/a", offset: int = 60, file: LogFile = READ) -> None:
@@ -70,8 +72,8 @@ def test_first_and_again() -> None:
 def test_detached_keeps_its_place_whatever_the_file() -> None:
     attach()
     read()
-    assert agent_logs.end(AGENT, "detached", 20) is not None
-    assert agent_logs.end(AGENT, "detached", 30) is None
+    assert log_attaching.end(AGENT, "detached", 20) is not None
+    assert log_attaching.end(AGENT, "detached", 30) is None
     back = attach(now=40, file=LogFile("1:8", 0))
     assert (back.prior_status, back.is_new, back.offset.byte_offset) == ("detached", False, 60)
     assert [line[:2] for line in audits()] == [
@@ -89,7 +91,7 @@ def test_detached_keeps_its_place_whatever_the_file() -> None:
 def test_stale_keeps_its_place_if_the_file_is_the_same(file: LogFile | None, kept: bool) -> None:
     attach()
     read()
-    agent_logs.end(AGENT, "stale", 20)
+    log_attaching.end(AGENT, "stale", 20)
     back = attach(now=40, file=file)
     assert (back.prior_status, back.rotated) == ("stale", not kept)
     assert back.offset.byte_offset == (60 if kept else 0)
@@ -102,7 +104,7 @@ def test_stale_keeps_its_place_if_the_file_is_the_same(file: LogFile | None, kep
 
 def test_stale_and_never_read_is_no_rotation() -> None:
     attach()
-    agent_logs.end(AGENT, "stale", 20)
+    log_attaching.end(AGENT, "stale", 20)
     assert not attach(now=30, file=READ).rotated
 
 
@@ -111,7 +113,7 @@ def test_there_and_back(prior: str) -> None:
     first = attach()
     read()
     if prior != "active":
-        agent_logs.end(AGENT, prior, 15)
+        log_attaching.end(AGENT, prior, 15)
     second = attach("/b", 20, LogFile("1:9", 0))
     assert (second.is_new, second.prior_status, second.offset.byte_offset) == (True, prior, 0)
     old = agent_logs.by_id(first.attachment.attachment_id)
@@ -124,8 +126,8 @@ def test_there_and_back(prior: str) -> None:
     newest = agent_logs.newest(AGENT)
     assert newest == agent_logs.current(AGENT) == third.attachment
     assert audits()[-2:] == [
-        (prior, "active", "/a", "/b", -1),
-        ("active", "active", "/b", "/a", -1),
+        (prior, "active", "/a", "/b", os.geteuid()),
+        ("active", "active", "/b", "/a", os.geteuid()),
     ]
 
 
@@ -133,7 +135,7 @@ def test_one_agent_a_path() -> None:
     attach()
     with pytest.raises(IntegrityError):
         attach(agent_id=OTHER)
-    agent_logs.end(AGENT, "detached", 20)
+    log_attaching.end(AGENT, "detached", 20)
     assert attach(agent_id=OTHER, now=30).is_new
     owner = agent_logs.active_on("/a")
     assert owner is not None
@@ -144,7 +146,7 @@ def test_what_was_fetched_is_not_fetched_twice() -> None:
     wanted: dict[str, Any] = {"via": "exec", "bench_path": "/tmp/a"}
     first = attach(file=LogFile("1:1", 5), **wanted)
     assert (first.attachment.fetched, first.attachment.fetched_size) == (0, 5)
-    agent_logs.note_fetched(first.attachment.attachment_id, 70, 75)
+    log_attaching.note_fetched(first.attachment.attachment_id, 70, 75)
     attach("/b", 20)
     back = attach(now=30, file=LogFile("1:1", 75), **wanted)
     assert (back.attachment.fetched, back.attachment.fetched_size) == (70, 75)
