@@ -14,8 +14,9 @@ from agenttower.bench.interface import Screen
 from agenttower.domain.attention import Attention, AttentionKind
 from agenttower.errors import BenchTimeout
 from agenttower.services.attention import AttentionService, Subject, attention_status
-from agenttower.store import agents, attention
+from agenttower.store import attention, log_attaching
 from agenttower.store.database import Store, open_sqlite
+from agenttower.store.log_attaching import NewAttachment
 from agenttower.store.migrate import migrate
 from agenttower.store.models import Agent, Event, LogAttachment, LogOffset
 from tests.support.screens import screen
@@ -60,10 +61,11 @@ class World:
             return self.service.record(SUBJECT, found)
 
     def attach_log(self) -> None:
-        agents.attach_log(AGENT, LOG, "explicit", 1)
+        log_attaching.attach(NewAttachment(AGENT, LOG, None, "pipe", "explicit", None), 1)
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(row.payload) for row in Event.select().order_by(Event.id)]
+        query = Event.select().where(Event.kind == "agent").order_by(Event.id)
+        return [json.loads(row.payload) for row in query]
 
 
 @pytest.fixture
@@ -97,12 +99,9 @@ def test_an_appearance_is_told_once(world: World) -> None:
 
 def test_it_is_told_where_the_log_has_been_read_to(world: World) -> None:
     world.attach_log()
-    LogOffset.insert(
-        agent_id=AGENT, log_path=LOG, byte_offset=90, line_offset=3, last_event_offset=0,
-        file_size_seen=90, created_at=1, updated_at=1,
-    ).execute()  # fmt: skip
+    LogOffset.update(byte_offset=90, line_offset=3).execute()
     world.record(TRUST)
-    event = Event.get()
+    event = Event.get(Event.kind == "agent")
     assert (event.kind, event.event_type) == ("agent", "waiting_for_input")
     assert (event.agent_id, event.container_id, event.byte_start) == (AGENT, CONTAINER, 90)
     told = world.events()[0]
