@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import JOIN, ModelSelect, fn
-
 from agenttower.clock import Micros
-from agenttower.store.models import Agent, Container, Pane
+from agenttower.store.models import Agent
+from agenttower.store.models.base import execute
 from agenttower.store.panes import PANE_KEY
 
 
@@ -67,7 +66,7 @@ def deactivate(agent_id: str) -> None:
 
 def by_id(agent_id: str) -> AgentRecord | None:
     """The agent of this id, active or not."""
-    row = _joined().where(Agent.agent_id == agent_id).first()
+    row = execute(f"{_SELECT} WHERE agent.agent_id = ?", (agent_id,)).fetchone()
     return None if row is None else _record(row)
 
 
@@ -79,45 +78,47 @@ def listing(
     parent_agent_id: str | None,
 ) -> list[AgentRecord]:
     """Agents by the filters of legacy section 8.4, in its order; a short id is a prefix."""
-    query = _joined().order_by(
-        Agent.active.desc(),
-        Agent.container_id,
-        Agent.parent_agent_id.asc(nulls="FIRST"),
-        Agent.label,
-        Agent.agent_id,
-    )
+    wanted: list[tuple[str, Sequence[object]]] = []
     if roles:
-        query = query.where(Agent.role.in_(list(roles)))
+        wanted.append((f"agent.role IN ({', '.join('?' for _ in roles)})", roles))
     if container_id is not None:
-        query = query.where(fn.SUBSTR(Agent.container_id, 1, len(container_id)) == container_id)
+        same = "SUBSTR(agent.container_id, 1, ?) = ?"
+        wanted.append((same, (len(container_id), container_id)))
     if active_only:
-        query = query.where(Agent.active)
+        wanted.append(("agent.active", ()))
     if parent_agent_id is not None:
-        query = query.where(Agent.parent_agent_id == parent_agent_id)
-    return [_record(row) for row in query]
+        wanted.append(("agent.parent_agent_id = ?", (parent_agent_id,)))
+    where = f" WHERE {' AND '.join(clause for clause, _ in wanted)}" if wanted else ""
+    rows = execute(
+        f"{_SELECT}{where} ORDER BY agent.active DESC, agent.container_id,"
+        " agent.parent_agent_id IS NOT NULL, agent.parent_agent_id, agent.label, agent.agent_id",
+        [value for _, values in wanted for value in values],
+    ).fetchall()
+    return [_record(row) for row in rows]
 
 
-def _joined() -> ModelSelect[Any]:
-    """Agents with their container and, as the last scan saw it, the pane they were bound to."""
-    same_pane = fn.COALESCE(Agent.tmux_server, Pane.tmux_server) == Pane.tmux_server
-    for column in PANE_KEY:
-        same_pane &= getattr(Agent, column) == getattr(Pane, column)
-    return (
-        Agent.select(Agent, Container, Pane)
-        .join(Container, JOIN.LEFT_OUTER, on=(Agent.container_id == Container.id), attr="container")
-        .switch(Agent)
-        .join(Pane, JOIN.LEFT_OUTER, on=same_pane, attr="pane")
+_LOOKED_UP = ("container_name", "container_user", "pane_pid", "cwd")
+_OWN = tuple(name for name in AgentRecord.__slots__ if name not in _LOOKED_UP)
+_SAME_PANE = " AND ".join(f"agent.{column} = pane.{column}" for column in PANE_KEY)
+_SELECT = (
+    f"SELECT {', '.join(f'agent.{name}' for name in _OWN)}, agent.pane_pid, agent.cwd,"
+    " container.name, container.config_user,"
+    " pane.container_user, pane.pane_pid, pane.pane_current_path"
+    " FROM agent LEFT JOIN container ON container.id = agent.container_id"
+    f" LEFT JOIN pane ON {_SAME_PANE}"
+    " AND COALESCE(agent.tmux_server, pane.tmux_server) = pane.tmux_server"
+)
+"""Agents with their container and, as the last scan saw it, the pane they were bound to."""
+
+
+def _record(row: Sequence[Any]) -> AgentRecord:
+    own = dict(zip(_OWN, row, strict=False))
+    pane_pid, cwd, container_name, configured, user, found_pid, found_path = row[len(_OWN) :]
+    found = user is not None
+    return AgentRecord(
+        **own | {"active": bool(own["active"])},
+        container_name=container_name,
+        container_user=(user if found else (configured or "").partition(":")[0]) or None,
+        pane_pid=found_pid if found else pane_pid,
+        cwd=found_path if found else cwd,
     )
-
-
-def _record(row: Agent) -> AgentRecord:
-    container, pane = getattr(row, "container", None), getattr(row, "pane", None)
-    configured = (container.config_user or "").partition(":")[0] if container else ""
-    looked_up: dict[str, Any] = {
-        "container_name": container.name if container else None,
-        "container_user": (pane.container_user if pane else configured) or None,
-        "pane_pid": pane.pane_pid if pane else row.pane_pid,
-        "cwd": pane.pane_current_path if pane else row.cwd,
-    }
-    own = {name: getattr(row, name) for name in AgentRecord.__slots__ if name not in looked_up}
-    return AgentRecord(**looked_up, **own)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from peewee import fn
 
@@ -44,6 +46,7 @@ class RouteRecord:
 
 
 _COLUMNS = tuple(field.name for field in fields(RouteRecord))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM route"
 
 
 def newest_event_id() -> int:
@@ -70,8 +73,8 @@ def counts() -> tuple[int, int]:
 
 def by_id(route_id: str) -> RouteRecord | None:
     """The route, or ``None``."""
-    row = Route.get_or_none(Route.route_id == route_id)
-    return None if row is None else _record(row)
+    row = execute(f"{_SELECT} WHERE route_id = ?", (route_id,)).fetchone()
+    return None if row is None else _of_row(row)
 
 
 def listing(*, enabled_only: bool = False, scope: str | None = None) -> list[RouteRecord]:
@@ -90,11 +93,11 @@ def listing(*, enabled_only: bool = False, scope: str | None = None) -> list[Rou
 def with_work() -> list[RouteRecord]:
     """Enabled routes with an event of their type behind their cursor, in their order."""
     rows = execute(
-        f"SELECT {', '.join(_COLUMNS)} FROM route WHERE enabled AND EXISTS (SELECT 1 FROM event"
+        f"{_SELECT} WHERE enabled AND EXISTS (SELECT 1 FROM event"
         " WHERE kind = 'agent' AND event.event_type = route.event_type"
         " AND event.id > route.last_consumed_event_id) ORDER BY created_at, route_id"
     ).fetchall()
-    return [RouteRecord(*row) for row in rows]
+    return [_of_row(row) for row in rows]
 
 
 def naming(agent_id: str) -> list[RouteRecord]:
@@ -161,6 +164,11 @@ def lag(route: RouteRecord) -> int:
         if concerns(route.rule, agent_id, agents.by_id(agent_id))
         and (route.container_id is None or agents.by_id(agent_id) is not None)
     )
+
+
+def _of_row(row: Sequence[Any]) -> RouteRecord:
+    route = RouteRecord(*row)
+    return replace(route, enabled=bool(route.enabled))
 
 
 def _record(row: Route) -> RouteRecord:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from agenttower.clock import Micros, to_millis, to_rfc3339
 from agenttower.domain.route_rules import AgentFacts, EventFacts, Registry
-from agenttower.store.models import Agent, Event
+from agenttower.store.models import Event
 from agenttower.store.models.base import execute
 
 HEARTBEAT = "routing_worker_heartbeat"
@@ -35,19 +35,17 @@ def registry(named: Collection[str], scope: str | None = None) -> Registry:
 
     :param scope: the only container whose agents count; ``None`` for all.
     """
-    query = Agent.select().where(Agent.active | Agent.agent_id.in_(list(named)))
-    if scope is not None:
-        query = query.where(Agent.container_id == scope)
+    names = sorted(named)
+    marks = ", ".join("?" for _ in names)
+    within = "" if scope is None else " AND container_id = ?"
+    rows = execute(
+        "SELECT agent_id, label, role, capability, active, container_id FROM agent"
+        f" WHERE (active OR agent_id IN ({marks})){within}",
+        names if scope is None else [*names, scope],
+    ).fetchall()
     return Registry(
-        AgentFacts(
-            agent_id=row.agent_id,
-            label=row.label,
-            role=row.role,
-            capability=row.capability,
-            active=row.active,
-            container_id=row.container_id,
-        )
-        for row in query
+        AgentFacts(agent_id, label, role, capability, bool(active), container_id)
+        for agent_id, label, role, capability, active, container_id in rows
     )
 
 
@@ -80,14 +78,12 @@ def append_line(
     :param members: what the line says beyond ``event_type`` and ``emitted_at`` (section 12).
     """
     line = {"event_type": event_type, **members, "emitted_at": to_millis(now)}
-    written: int = Event.insert(
-        kind="route",
-        event_type=event_type,
-        actor=actor,
-        payload=json.dumps(line, ensure_ascii=False),
-        created_at=now,
-    ).execute()
-    return written
+    written = execute(
+        "INSERT INTO event (kind, event_type, actor, payload, created_at)"
+        " VALUES ('route', ?, ?, ?, ?) RETURNING id",
+        (event_type, actor, json.dumps(line, ensure_ascii=False), now),
+    ).fetchone()
+    return int(written[0])
 
 
 def prune_heartbeats(newest: int) -> int:
