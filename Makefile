@@ -2,12 +2,13 @@
 
 VENV := .venv/bin
 
-.PHONY: help setup demo test torture check bench lock clean distclean
+.PHONY: help setup demo test torture torture-prompts check bench lock clean distclean
 
 help:
 	@echo "make demo   see a layout being created in a real bench, then leave nothing behind"
 	@echo "make test   run every test, against a real Docker engine and real tmux"
 	@echo "make torture  five minutes of kills, full disks and stopped containers (SECONDS=, SEED=)"
+	@echo "make torture-prompts  10,000 prompts while the worker is killed (COUNT=, SEED=)"
 	@echo "make check  style, types, import directions"
 	@echo "make bench  measure, against floors and peers"
 	@echo "make setup  what the others begin with: .venv, and system packages where allowed"
@@ -27,6 +28,9 @@ test: setup
 
 torture: setup
 	$(VENV)/python -m tests.torture $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+torture-prompts: setup
+	$(VENV)/python -m tests.torture.prompts $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 check: setup
 	$(VENV)/python -m ruff check

@@ -31,3 +31,14 @@ def to_rfc3339(moment: Micros) -> str:
 def to_rfc3339_or_none(moment: Micros | None) -> str | None:
     """As :func:`to_rfc3339`, passing ``None`` through."""
     return None if moment is None else to_rfc3339(moment)
+
+
+def to_millis(moment: Micros) -> str:
+    """``2026-05-06T18:01:34.512Z``: how prompts and routes show times (legacy part 2, 0.2)."""
+    shown = _EPOCH + timedelta(microseconds=moment)
+    return shown.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def to_millis_or_none(moment: Micros | None) -> str | None:
+    """As :func:`to_millis`, passing ``None`` through."""
+    return None if moment is None else to_millis(moment)

@@ -81,6 +81,60 @@ class NotImplementedYet(AgentTowerError):
     code = "not_implemented"
 
 
+# --- events of agents --------------------------------------------------------------------------
+
+
+class AgentNotFound(AgentTowerError):
+    """No agent of that id or label is registered, as far as the caller may know."""
+
+    code = "agent_not_found"
+
+    def __init__(self, name: str = "") -> None:
+        which = f"agent {name[:80]!r}" if name else "such agent"
+        super().__init__(f"no {which} is registered; see 'agenttower agent list'")
+
+
+class EventsFilterInvalid(AgentTowerError):
+    """A filter of ``events.*`` was refused; names the parameter and the reason."""
+
+    code = "events_filter_invalid"
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}", field=field, reason=reason)
+
+
+class EventsInvalidCursor(AgentTowerError):
+    """A cursor that no page has given, or one of the other direction."""
+
+    code = "events_invalid_cursor"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "cursor: is none that events.list gave for this direction; start again without it"
+        )
+
+
+class EventsSessionUnknown(AgentTowerError):
+    """A follow session that there is not, or that is another container's."""
+
+    code = "events_session_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("session_id: there is no such session; open one with events.follow_open")
+
+
+class EventsSessionExpired(AgentTowerError):
+    """A follow session that nobody has asked for too long."""
+
+    code = "events_session_expired"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "session_id: nobody asked for too long, so the session was closed; open another, and"
+            " give events.follow_open the time of the last event as 'since'"
+        )
+
+
 # --- health ------------------------------------------------------------------------------------
 
 
@@ -118,6 +172,66 @@ class ServiceRefused(AgentTowerError):
     """systemd, or a file of it, does not allow what was asked of ``agenttower service``."""
 
     code = "service_refused"
+
+
+# --- routes --------------------------------------------------------------------------------------
+
+
+class RouteEventTypeInvalid(AgentTowerError):
+    """A route must name one of the ten event types that are read from output."""
+
+    code = "route_event_type_invalid"
+
+
+class RouteMasterRuleInvalid(AgentTowerError):
+    """How a route finds the master in whose name it speaks is not well said."""
+
+    code = "route_master_rule_invalid"
+
+
+class RouteTargetRuleInvalid(AgentTowerError):
+    """How a route finds whom it prompts is not well said."""
+
+    code = "route_target_rule_invalid"
+
+
+class RouteSourceScopeInvalid(AgentTowerError):
+    """Whose events a route heeds is not well said."""
+
+    code = "route_source_scope_invalid"
+
+
+class RouteTemplateInvalid(AgentTowerError):
+    """A template that could not always be rendered, or not be sent."""
+
+    code = "route_template_invalid"
+
+
+class RouteCreationFailed(AgentTowerError):
+    """A route was well said and could not be stored."""
+
+    code = "route_creation_failed"
+
+
+class RouteNotFound(AgentTowerError):
+    code = "route_id_not_found"
+
+    def __init__(self, route_id: str) -> None:
+        super().__init__(
+            f"no route {ascii(route_id)[:80]}; see 'agenttower route list'", route_id=route_id[:80]
+        )
+
+
+class EventNotFound(AgentTowerError):
+    """A preview named an event that is not there, or was not read from an agent's output."""
+
+    code = "event_id_not_found"
+
+    def __init__(self, event_id: int) -> None:
+        super().__init__(
+            f"no event {event_id} was read from an agent's output; see 'agenttower events'",
+            event_id=event_id,
+        )
 
 
 # --- containers and tmux -----------------------------------------------------------------------
@@ -242,6 +356,176 @@ class LogTimeout(BenchError):
 
     code = "log_path_not_host_visible"
     error_class = "log_timeout"
+
+
+# --- agents ------------------------------------------------------------------------------------
+
+
+class AgentInactive(AgentTowerError):
+    """The agent's pane, or its container, is gone."""
+
+    code = "agent_inactive"
+    error_class = "agent_inactive"
+
+
+class PaneUnknownToDaemon(AgentTowerError):
+    """No scan has seen this pane alive, or it cannot be registered."""
+
+    code = "pane_unknown_to_daemon"
+    error_class = "pane_unknown"
+
+
+class FieldTooLong(AgentTowerError):
+    """A text of an agent is longer than is kept; it is refused, never cut."""
+
+    code = "field_too_long"
+
+    def __init__(self, field: str, length: int, limit: int) -> None:
+        super().__init__(f"{field} has {length} characters; at most {limit} are allowed")
+
+
+class ProjectPathInvalid(AgentTowerError):
+    """A ``project_path`` that can be none."""
+
+    code = "project_path_invalid"
+
+
+class MasterViaRegister(AgentTowerError):
+    """Nobody becomes a master by registering."""
+
+    code = "master_via_register_self_rejected"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an agent cannot be registered as master; register it, then run "
+            "'agenttower agent set AGENT --role master --confirm' on the host"
+        )
+
+
+class MasterConfirmRequired(AgentTowerError):
+    """A master may write into other agents, so the operator says it twice."""
+
+    code = "master_confirm_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a master may send to every slave and swarm agent; to really make this one a master, "
+            "confirm it (--confirm)"
+        )
+
+
+class SwarmViaSetRole(AgentTowerError):
+    """A swarm agent has a parent, which only a registration can give."""
+
+    code = "swarm_role_via_set_role_rejected"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an agent is made swarm when it is registered for the first time, with its parent "
+            "(register --role swarm --parent AGENT); it cannot be set later"
+        )
+
+
+class SwarmParentRequired(AgentTowerError):
+    """``swarm`` without a parent."""
+
+    code = "swarm_parent_required"
+
+    def __init__(self) -> None:
+        super().__init__("a swarm agent needs a parent; name a slave with --parent AGENT")
+
+
+class ParentRoleMismatch(AgentTowerError):
+    """A parent was given to an agent that is no swarm agent."""
+
+    code = "parent_role_mismatch"
+
+    def __init__(self, role: str) -> None:
+        super().__init__(
+            f"only swarm agents have a parent, and this one is to be {role}; "
+            "add --role swarm, or leave the parent out"
+        )
+
+
+class ParentImmutable(AgentTowerError):
+    """An agent keeps the parent, or the lack of one, that it was first registered with."""
+
+    code = "parent_immutable"
+
+    def __init__(self, agent_id: str, parent: str | None) -> None:
+        has = "no parent" if parent is None else f"parent {parent}"
+        super().__init__(
+            f"agent {agent_id} was registered with {has}, and keeps that; nothing was changed: "
+            "leave --parent out, or register another pane"
+        )
+
+
+class ParentNotFound(AgentTowerError):
+    """The parent of a swarm agent does not exist."""
+
+    code = "parent_not_found"
+
+
+class ParentInactive(AgentTowerError):
+    """The parent of a swarm agent has lost its pane."""
+
+    code = "parent_inactive"
+
+
+class ParentRoleInvalid(AgentTowerError):
+    """The parent of a swarm agent is no slave."""
+
+    code = "parent_role_invalid"
+
+
+# --- logs of agents ----------------------------------------------------------------------------
+
+
+class LogPathInvalid(AgentTowerError):
+    """A path that no log may have (legacy surfaces part 1, section 9.1)."""
+
+    code = "log_path_invalid"
+
+
+class LogPathInUse(AgentTowerError):
+    """Another agent's output goes into that file."""
+
+    code = "log_path_in_use"
+
+    def __init__(self, log_path: str, owner: str) -> None:
+        super().__init__(
+            f"{log_path} is the log of agent {owner}; choose another path, or detach that one "
+            f"with 'agenttower agent detach-log {owner}'"
+        )
+
+
+class PipePaneFailed(BenchError):
+    """tmux would not change the pane's pipe."""
+
+    code = "pipe_pane_failed"
+    error_class = "pipe_pane_failed"
+
+
+class AttachmentNotFound(AgentTowerError):
+    """The agent has no log attachment of the kind that was asked for."""
+
+    code = "attachment_not_found"
+
+
+class LogFileMissing(AgentTowerError):
+    """The host file of a log is not there."""
+
+    code = "log_file_missing"
+
+
+class LogChangeUnderWay(AgentTowerError):
+    """Attaching or detaching takes longer than a request may wait; it goes on by itself."""
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(
+            f"the log of agent {agent_id} is still being attached or detached; it goes on by "
+            f"itself: see 'agenttower agent log-status {agent_id}'"
+        )
 
 
 # --- managed sessions --------------------------------------------------------------------------
@@ -393,3 +677,170 @@ class RemovalUnderWay(AgentTowerError):
             "the removal is accepted and still under way; it goes on by itself: "
             "ask again to wait for it, or see 'agenttower pane list'"
         )
+
+
+# --- prompts -----------------------------------------------------------------------------------
+
+
+class TargetLabelAmbiguous(AgentTowerError):
+    """Several active agents have the label."""
+
+    code = "target_label_ambiguous"
+
+    def __init__(self, label: str, agent_ids: Sequence[str]) -> None:
+        super().__init__(
+            f"label {label[:80]!r} is that of {len(agent_ids)} active agents "
+            f"({', '.join(agent_ids[:5])}); name one by its agent id",
+            agent_ids=list(agent_ids),
+        )
+
+
+class BodyRefused(AgentTowerError):
+    """A prompt's text breaks a rule; nothing was stored. Its subclasses name the rule."""
+
+
+class BodyEmpty(BodyRefused):
+    """There is no text."""
+
+    code = "body_empty"
+
+
+class BodyInvalidEncoding(BodyRefused):
+    """It is not UTF-8."""
+
+    code = "body_invalid_encoding"
+
+
+class BodyInvalidChars(BodyRefused):
+    """It has a control character that a terminal would obey."""
+
+    code = "body_invalid_chars"
+
+
+class BodyTooLarge(BodyRefused):
+    """It is too long, its headers included."""
+
+    code = "body_too_large"
+
+
+class SenderNotInPane(AgentTowerError):
+    """``queue.send_input`` without the pane it is sent from."""
+
+    code = "sender_not_in_pane"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this method sends for the agent of a pane, and no caller_pane was given; "
+            "on the host use 'agenttower send' (queue.operator_input)"
+        )
+
+
+class SenderNotPermitted(AgentTowerError):
+    """The pane that sends is no active agent's."""
+
+    code = "sender_role_not_permitted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no active agent is registered on the sending pane; "
+            "register it with 'agenttower register-self', and give it the role master on the host"
+        )
+
+
+class OperatorPaneInactive(AgentTowerError):
+    """The pane that approves, delays or cancels is no active agent's."""
+
+    code = "operator_pane_inactive"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no active agent is registered on the pane that asks; "
+            "ask from the host, or register the pane first"
+        )
+
+
+class MessageNotFound(AgentTowerError):
+    """No prompt has the id."""
+
+    code = "message_id_not_found"
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"no prompt {message_id[:80]!r}; see 'agenttower queue list'")
+
+
+class TerminalState(AgentTowerError):
+    """The prompt has reached its end."""
+
+    code = "terminal_state_cannot_change"
+
+    def __init__(self, message_id: str, state: str) -> None:
+        super().__init__(f"prompt {message_id} is {state} already; send it again if you want to")
+
+
+class DeliveryInProgress(AgentTowerError):
+    """The prompt is being delivered at this moment."""
+
+    code = "delivery_in_progress"
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(
+            f"prompt {message_id} is being delivered now; "
+            f"see 'agenttower queue show {message_id}' for what becomes of it"
+        )
+
+
+class ApprovalNotApplicable(AgentTowerError):
+    """The prompt is not blocked, or not for a reason that may be overruled."""
+
+    code = "approval_not_applicable"
+
+
+class DelayNotApplicable(AgentTowerError):
+    """The prompt is blocked already."""
+
+    code = "delay_not_applicable"
+
+    def __init__(self, message_id: str, reason: str) -> None:
+        super().__init__(f"prompt {message_id} is blocked already ({reason})")
+
+
+class RoutingToggleHostOnly(AgentTowerError):
+    """The kill switch is the host's."""
+
+    code = "routing_toggle_host_only"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "routing is switched on and off from the host only; "
+            "run 'agenttower routing enable|disable' there"
+        )
+
+
+class SinceInvalid(AgentTowerError):
+    """``since`` has another form."""
+
+    code = "since_invalid_format"
+
+    def __init__(self, value: str) -> None:
+        super().__init__(
+            f"since {value[:80]!r} is no time of the form 2026-05-06T18:01:34Z "
+            "or 2026-05-06T18:01:34.512Z"
+        )
+
+
+class OriginInvalid(AgentTowerError):
+    """``origin`` is none."""
+
+    code = "queue_origin_invalid"
+
+    def __init__(self, value: str) -> None:
+        super().__init__(f"origin {value[:80]!r} is neither 'direct' nor 'route'")
+
+
+class DaemonShuttingDown(AgentTowerError):
+    """The daemon is stopping and accepts nothing new."""
+
+    code = "daemon_shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__("the daemon is stopping; nothing was done: ask again when it is back")

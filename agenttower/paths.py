@@ -39,6 +39,11 @@ class Paths:
         return self.config_dir / "launch_commands"
 
     @property
+    def rules_dir(self) -> Path:
+        """Operator rules of the classifier; never created by the program."""
+        return self.config_dir / "rules"
+
+    @property
     def database(self) -> Path:
         return self.state_dir / "agenttower.sqlite3"
 

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -55,12 +55,73 @@ class WorkerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_container: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
 
 
+class RoutingRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How events become prompts (legacy surfaces part 2, sections 1.1 and 11.1)."""
+
+    cycle_interval_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 1.0
+    """Between two tries of a decision that could not be written; routing itself is rung for."""
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+    """Events of one route that are worked off before it is the next one's turn."""
+    heartbeat_interval_seconds: Annotated[float, msgspec.Meta(ge=10, le=3600)] = 60.0
+    brake_prompts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 300
+    """Prompts that one route may make in the window; more wait. 0 takes the brake off."""
+    brake_window_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
+    prompt_masters: bool = False
+    """Whether a route may prompt a master, which no agent may: so that a slave's events can reach
+    the master who leads it."""
+
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Bytes = Annotated[int, msgspec.Meta(gt=0, le=16 * 1024 * 1024)]
+
+
+class EventRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How output becomes events (legacy surfaces part 2, section 1.1)."""
+
+    reader_cycle_wallclock_cap_seconds: Seconds = 1.0
+    """How long the reader trusts the kernel to tell it of changes before it looks by itself."""
+    per_cycle_byte_cap_bytes: Bytes = 65_536
+    """How much of one log is read at once, and how long a line may be before it is cut."""
+    per_event_excerpt_cap_bytes: Bytes = 1024
+    excerpt_truncation_marker: str = "…[truncated]"
+    debounce_activity_window_seconds: Annotated[float, msgspec.Meta(gt=0, le=5)] = 5.0
+    pane_exited_grace_seconds: Annotated[float, msgspec.Meta(gt=0, le=30)] = 30.0
+    long_running_grace_seconds: Seconds = 30.0
+    default_page_size: Annotated[int, msgspec.Meta(ge=1, le=50)] = 50
+    max_page_size: Annotated[int, msgspec.Meta(ge=1, le=50)] = 50
+    follow_long_poll_max_seconds: Annotated[float, msgspec.Meta(gt=0, le=30)] = 30.0
+    follow_session_idle_timeout_seconds: Seconds = 300.0
+
+    def __post_init__(self) -> None:
+        if self.per_cycle_byte_cap_bytes < self.per_event_excerpt_cap_bytes:
+            raise ValueError(
+                "per_cycle_byte_cap_bytes must not be less than per_event_excerpt_cap_bytes"
+            )
+        if len(self.excerpt_truncation_marker.encode()) > self.per_event_excerpt_cap_bytes:
+            raise ValueError(
+                "excerpt_truncation_marker must not be longer than per_event_excerpt_cap_bytes"
+            )
+        if self.default_page_size > self.max_page_size:
+            raise ValueError("default_page_size must not be more than max_page_size")
+
+
+class LogRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How logs are read that no mount shows."""
+
+    fallback: Literal["off", "exec"] = "off"
+    """``exec``: the bench writes them into files of its own, and the worker copies those through
+    the engine. ``off``: such a log cannot be attached."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``config.toml``."""
 
     containers: ContainerRules = ContainerRules()
     local: LocalBench = LocalBench()
     worker: WorkerRules = WorkerRules()
+    routing: RoutingRules = RoutingRules()
+    events: EventRules = EventRules()
+    logs: LogRules = LogRules()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -87,6 +148,9 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         ("containers", ContainerRules),
         ("local", LocalBench),
         ("worker", WorkerRules),
+        ("routing", RoutingRules),
+        ("events", EventRules),
+        ("logs", LogRules),
     ):
         for key in rules.__struct_fields__:
             value = environ.get(f"{ENVIRONMENT_PREFIX}{table}_{key}".upper())

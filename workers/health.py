@@ -16,8 +16,9 @@ from agenttower.bench.registry import Benches
 from agenttower.clock import SECOND, Micros, now
 from agenttower.engine.doorbell import Doorbell
 from agenttower.errors import BenchError
+from agenttower.services.log_watch import LogWatch
 from agenttower.services.managed.reconcile import Reconcile
-from agenttower.store import layouts
+from agenttower.store import agent_logs, layouts
 from agenttower.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 SLOW_LOOK_S = 30.0
 """How long a container is trusted to tell by itself."""
 LOOK_TIMEOUT_S = 10.0
+LOGS_S = 20.0
+"""Logs of adopted agents cost a process each to look at, so not at every exit."""
 LATE_EFFECTS: Micros = 600 * SECOND
 """A call that timed out may still take effect: containers of failed panes are looked at so long."""
 AGAIN_S = (0.2, 1.0, 5.0)
@@ -35,11 +38,18 @@ class ContainerHealth:
     """Watches one container until stopped."""
 
     def __init__(
-        self, container_id: str, benches: Benches, reconcile: Reconcile, store: Store
+        self,
+        container_id: str,
+        benches: Benches,
+        reconcile: Reconcile,
+        logs: LogWatch,
+        store: Store,
     ) -> None:
         self._container_id = container_id
         self._benches = benches
         self._reconcile = reconcile
+        self._logs = logs
+        self._logs_due = 0.0
         self._store = store
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -72,7 +82,17 @@ class ContainerHealth:
         self._store.close_thread()
 
     def _look(self) -> bool:
-        return self._reconcile.container(self._container_id, time.monotonic() + LOOK_TIMEOUT_S)
+        deadline = time.monotonic() + LOOK_TIMEOUT_S
+        judged = self._reconcile.container(self._container_id, deadline)
+        if time.monotonic() < self._logs_due:
+            return judged
+        try:
+            self._logs.container(self._container_id, deadline)
+        except BenchError as error:
+            log.info("logs not judged: %s", error.message, extra={"action": "log_watch_waits"})
+            return False
+        self._logs_due = time.monotonic() + LOGS_S
+        return judged
 
     def _wait(self) -> bool:
         """Wait to be told, or for the slow look; ``False`` where nobody is there to tell."""
@@ -104,11 +124,16 @@ class HealthPump:
     """Keeps a :class:`ContainerHealth` for every container that needs one."""
 
     def __init__(
-        self, store: Store, benches: Benches, doorbell: Doorbell, reconcile: Reconcile
+        self,
+        store: Store,
+        benches: Benches,
+        doorbell: Doorbell,
+        reconcile: Reconcile,
+        logs: LogWatch,
     ) -> None:
         self._store = store
         self._make: Callable[[str], ContainerHealth] = lambda container_id: ContainerHealth(
-            container_id, benches, reconcile, store
+            container_id, benches, reconcile, logs, store
         )
         self._listener = doorbell.listen("events")
         self._stopped = threading.Event()
@@ -117,7 +142,8 @@ class HealthPump:
     def run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._follow(layouts.watched_containers(now() - LATE_EFFECTS))
+                watched = layouts.watched_containers(now() - LATE_EFFECTS)
+                self._follow(watched | agent_logs.watched_containers())
             except Exception:
                 log.exception("health failed; trying again", extra={"action": "pump_error"})
             self._listener.wait(SLOW_LOOK_S)

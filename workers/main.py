@@ -17,15 +17,26 @@ from agenttower.engine.bulkhead import Bulkhead
 from agenttower.engine.outbox import Relay
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.private import private_directory
+from agenttower.services.log_source import HostLogs
 from agenttower.services.managed.sweep import MarkerSweep
+from agenttower.services.reader_status import ReaderStatus
+from agenttower.services.routing_tally import RoutingTally
 from agenttower.settings import Settings, load_settings
+from workers.attention import AttentionPump
 from workers.consumer import StepConsumer, stop_on_signals
+from workers.delivery import DeliveryPump
 from workers.health import HealthPump
+from workers.log_fetch import LogFetchPump
+from workers.log_reader import LogReaderPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
 from workers.queue import StepHuey
+from workers.routing import RoutingHeartbeat, RoutingPump
 from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+
+ENGINE_LOOK_S = 2.0
+"""How often logs are read through the engine; nobody tells when they grow."""
 
 
 class StepRunner:
@@ -102,13 +113,55 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     pump = RelayPump(core.store, core.doorbell, relay)
     stack.callback(pump.close)
     stack.enter_context(running("relay", pump.run, pump.stop))
-    health = HealthPump(core.store, core.benches, core.doorbell, bootstrap.reconciler(core))
+    health = HealthPump(
+        core.store,
+        core.benches,
+        core.doorbell,
+        bootstrap.reconciler(core),
+        bootstrap.log_watch(core),
+    )
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
+    _start_routing(stack, core)
+    _start_log_readers(stack, core)
+    delivery = DeliveryPump(core.store, core.doorbell, bootstrap.delivery(core, worker_id))
+    stack.callback(delivery.close)
+    stack.enter_context(running("delivery", delivery.run, delivery.stop))
+    attention = AttentionPump(core.store, core.doorbell, bootstrap.attention_service(core))
+    stack.callback(attention.close)
+    stack.enter_context(running("attention", attention.run, attention.stop))
+    if core.settings.config.logs.fallback == "exec":
+        fetching = LogFetchPump(core.store, core.benches, core.doorbell, bootstrap.log_fetch(core))
+        stack.callback(fetching.close)
+        stack.enter_context(running("log fetch", fetching.run, fetching.stop))
     containers = bootstrap.container_service(core)
     for provider in core.benches.providers:
         watch = BenchWatch(core.store, provider, containers)
         stack.enter_context(running(f"watch {provider.name}", watch.run, watch.stop))
+
+
+def _start_routing(stack: ExitStack, core: Core) -> None:
+    rules = core.settings.config.routing
+    tally = RoutingTally(clock.now())
+    routing = bootstrap.routing(core, tally)
+    pump = RoutingPump(core.store, core.doorbell, routing, clock.now, rules.cycle_interval_seconds)
+    stack.callback(pump.close)
+    stack.enter_context(running("routing", pump.run, pump.stop))
+    heartbeat = RoutingHeartbeat(
+        core.store, tally, rules.heartbeat_interval_seconds, clock.now, core.wake_readers
+    )
+    stack.enter_context(running("routing heartbeat", heartbeat.run, heartbeat.stop))
+
+
+def _start_log_readers(stack: ExitStack, core: Core) -> None:
+    """One for logs that benches write through a mount, and one for those that the worker copies."""
+    cycle_s = core.settings.config.events.reader_cycle_wallclock_cap_seconds
+    for name, via in (("events_reader", "pipe"), ("events_reader_exec", "exec")):
+        reader = bootstrap.log_reader(core, HostLogs(core.settings.paths.logs_dir, via))
+        status = ReaderStatus(core.store, name, clock.now)
+        pump = LogReaderPump(core.store, core.doorbell, reader, status, cycle_s, on_host=True)
+        stack.callback(pump.close)
+        stack.enter_context(running(name, pump.run, pump.stop))
 
 
 def _add_periodic_tasks(core: Core, queue: StepHuey) -> None:

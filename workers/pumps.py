@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from functools import partial
 
 from agenttower.bench.interface import BenchProvider
-from agenttower.clock import now
+from agenttower.clock import Micros, now, to_rfc3339
 from agenttower.engine import presence
 from agenttower.engine.doorbell import SAFETY_NET_S, Doorbell
 from agenttower.engine.outbox import Relay
 from agenttower.errors import AgentTowerError
 from agenttower.services.containers import ContainerService
+from agenttower.store import subsystems
 from agenttower.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Heartbeat:
     def run(self) -> None:
         pause = presence.HEARTBEAT_S
         while not self._stopped.wait(pause):
-            pause = presence.HEARTBEAT_S if _survive("heartbeat", self._beat) else AGAIN_S
+            pause = presence.HEARTBEAT_S if survive("heartbeat", self._beat) else AGAIN_S
         self._store.close_thread()
 
     def _beat(self) -> None:
@@ -74,15 +75,38 @@ class RelayPump:
         self._relay = relay
         self._listener = doorbell.listen("events")
         self._stopped = threading.Event()
+        # What the worker before us said may stand there still.
+        self._failing_since: Micros | None = 0 if subsystems.read("events_relay") else None
 
     def run(self) -> None:
         while not self._stopped.is_set():
-            if not _survive("relay", self._relay.run_once):
+            if not survive("relay", self._append):
                 self._stopped.wait(AGAIN_S)
             self._listener.wait(SAFETY_NET_S)
             self._stopped.wait(GATHER_S)
-        _survive("relay", self._relay.run_once)
+        survive("relay", self._append)
         self._store.close_thread()
+
+    def _append(self) -> None:
+        """Relay what is there; where the file fails, say so until it is well again."""
+        try:
+            self._relay.run_once()
+        except OSError as error:
+            if self._failing_since is None:
+                self._failing_since = now()
+            self._say(type(error).__name__)
+            raise
+        if self._failing_since is not None:
+            self._failing_since = None
+            self._say(None)
+
+    def _say(self, error_class: str | None) -> None:
+        since = self._failing_since
+        degraded = None
+        if since is not None:
+            degraded = {"since": to_rfc3339(since), "last_error_class": error_class}
+        with self._store.transaction():
+            subsystems.write("events_relay", {"degraded_jsonl": degraded}, now())
 
     def stop(self) -> None:
         self._stopped.set()
@@ -109,7 +133,7 @@ class BenchWatch:
     def _heed(self, heed: Callable[[], None]) -> None:
         """The engine tells once; a database that is locked just then must not lose it."""
         for _ in range(HEED_TRIES):
-            if _survive("bench events", heed) or self._stopped.wait(AGAIN_S):
+            if survive("bench events", heed) or self._stopped.wait(AGAIN_S):
                 return
 
     def stop(self) -> None:
@@ -117,7 +141,7 @@ class BenchWatch:
         self._provider.close()
 
 
-def _survive(what: str, work: Callable[[], object]) -> bool:
+def survive(what: str, work: Callable[[], object]) -> bool:
     """Do ``work``; an error is logged and answered with ``False``."""
     try:
         work()

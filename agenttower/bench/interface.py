@@ -266,15 +266,24 @@ class Bench(Protocol):
     def discover_panes(self, deadline: Deadline) -> Discovery:
         """All panes on all tmux servers of the bench user. Part of it may fail and say so."""
 
-    def pipe_into(self, target: PaneTarget, log_path: str, deadline: Deadline) -> bool | None:
+    def pipe_into(
+        self, target: PaneTarget, log_path: str, deadline: Deadline, *, anew: bool = False
+    ) -> bool | None:
         """Send a pane's output into a file of the bench; what it was piped into before ends.
 
-        :return: whether it was piped before; ``None`` where the pane is gone.
+        A pipe into that very file is left alone, since to make it again would lose what is in it.
+
+        :param anew: make it again all the same, e.g. since its file was put into place again.
+        :return: whether somebody else's pipe was ended; ``None`` where the pane is gone.
         :raises LogNotVisible: the pipe ends at once, and the message says why.
+        :raises PipePaneFailed: tmux refused.
         """
 
     def is_piped(self, target: PaneTarget, deadline: Deadline) -> bool | None:
         """Whether a pane's output goes somewhere; ``None`` where the pane is gone."""
+
+    def is_written(self, log_path: str, deadline: Deadline) -> bool:
+        """Whether a pipe stands into this file of the bench, the one that is there now."""
 
     def unpipe(self, target: PaneTarget, deadline: Deadline) -> bool:
         """End a pane's pipe, if it has one; ``False`` where the pane is gone."""
@@ -289,11 +298,27 @@ class Bench(Protocol):
     def submit(self, target: PaneTarget, deadline: Deadline) -> bool:
         """Press Enter, also while somebody scrolls in the pane; ``False`` as for :meth:`paste`."""
 
+    def clear_pastes(self, socket_path: str, deadline: Deadline) -> int:
+        """Take away what a delivery that was cut short may have left in a tmux server."""
+
     def read_file(self, path: str, offset: int, limit: int, deadline: Deadline) -> bytes:
         """Bytes of a file as the bench user sees it, for logs that no mount shows us.
 
         :raises FileNotFoundError: there is none.
         """
+
+    def make_file(self, path: str, deadline: Deadline) -> None:
+        """Make a private file in the bench, in a directory of its user's own, or keep it.
+
+        :raises LogNotVisible: something else is in the place of either.
+        """
+
+    def file_size(self, path: str, deadline: Deadline) -> int | None:
+        """Bytes of a plain file of the bench; ``None`` where there is none."""
+
+    def free_file(self, path: str, upto: int, deadline: Deadline) -> None:
+        """Give the room of a file's first bytes back; offsets stay. Where that cannot be done
+        without harm to who appends to it, nothing happens."""
 
     def watch_exits(self) -> ExitWatcher:
         """A waiter for "something in a pane ended"; the caller closes it."""

@@ -165,19 +165,26 @@ def _accepted(path: str) -> str:
 
 
 def _open_or_make(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    # By the directory that stands there now: a bench that is root may swap it for a link.
+    way = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    directory = os.open(path.parent, way)
     try:
-        file = os.open(path, flags, 0o600)
-    except FileExistsError:
-        return _open_regular(path, os.O_WRONLY)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            file = os.open(path.name, flags, 0o600, dir_fd=directory)
+        except FileExistsError:
+            return _open_regular(path.name, os.O_WRONLY, directory)
+    finally:
+        os.close(directory)
     os.utime(file, ns=(UNTOUCHED, UNTOUCHED))
     return file
 
 
-def _open_regular(path: Path, flags: int) -> int:
+def _open_regular(path: Path | str, flags: int, directory: int | None = None) -> int:
     """Open what must be a plain file. The bench may write the directory, and so may have put a
     link, a device or a FIFO there: never followed, never waited for."""
-    file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = os.open(path, flags, dir_fd=directory)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise OSError(0, "not a plain file")

@@ -49,6 +49,12 @@ class Servers:
             self._own_socket = answer
         return self._own_socket
 
+    @property
+    def named_socket(self) -> str:
+        """The path that we name to tmux for our own server; empty where it takes its default."""
+        argv = list(self._launcher.tmux)
+        return argv[argv.index("-S") + 1] if "-S" in argv else ""
+
     def run(self, argv: Sequence[str], stdin: bytes, deadline: Deadline) -> Finished:
         """Run any program there, as the bench user, to its end.
 

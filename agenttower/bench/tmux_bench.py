@@ -17,14 +17,11 @@ from agenttower.bench.lookout import Lookout
 from agenttower.bench.opening_lock import OpeningLock
 from agenttower.bench.pane_maker import PaneMaker
 from agenttower.bench.pasting import Pasting
-from agenttower.bench.piping import Piping
+from agenttower.bench.piping import PIPE_SECONDS, Piping, why_no_pipe
 from agenttower.bench.screens import Screens
 from agenttower.bench.servers import Servers
 from agenttower.bench.transport import Launcher
 from agenttower.errors import LogNotVisible
-
-_PIPE_SECONDS = 0.2
-"""A pipe that cannot work ends within this time, by far."""
 
 _PIPE_PAUSE_SECONDS = 0.01
 
@@ -57,10 +54,15 @@ class TmuxBench:
         self.pipe_into = piping.pipe_into
         self.is_piped = piping.is_piped
         self.unpipe = piping.unpipe
+        self.is_written = piping.is_written
+        self.make_file = piping.make_file
+        self.file_size = piping.file_size
         self.read_file = piping.read_file
+        self.free_file = piping.free_file
         self.screen = Screens(servers).screen
         self.paste = pasting.paste
         self.submit = pasting.submit
+        self.clear_pastes = pasting.clear_pastes
         self._watcher: Callable[[], ExitWatch] = lambda: ExitWatch(
             launcher, replace(client, role="watch"), lock
         )
@@ -124,7 +126,7 @@ class TmuxBench:
         line = commands.ensure_pipe(row.view.pane_id, token, log_path, anew=anew)
         if self._connection.request(line, deadline) != commands.DONE:
             return False
-        until = min(time.monotonic() + _PIPE_SECONDS, deadline)
+        until = min(time.monotonic() + PIPE_SECONDS, deadline)
         while (row := self._lookout.find(token, deadline)) is not None:
             if not row.view.piped:
                 raise LogNotVisible(self._why_no_pipe(log_path, deadline))
@@ -164,15 +166,4 @@ class TmuxBench:
         return self._connection.request(line, deadline, disturbs=True) == commands.DONE
 
     def _why_no_pipe(self, log_path: str, deadline: Deadline) -> str:
-        found = self._connection.request(commands.try_log(log_path), deadline)
-        if found == commands.NO_CAT:
-            return "the bench has no 'cat' to write the pane's log with; install coreutils there"
-        if found == commands.NO_WAY:
-            return (
-                f"the bench user cannot write the pane's log {log_path}; see whether its directory "
-                "is mounted in the bench and writable"
-            )
-        return (
-            f"the pane's log pipe to {log_path} ended at once; see whether the disk is full, and "
-            "whether 'cat' works in the bench"
-        )
+        return why_no_pipe(self._connection.request(commands.try_log(log_path), deadline), log_path)

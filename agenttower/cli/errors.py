@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 DEBUG_VARIABLE = "AGENTTOWER_DEBUG"
 
 # Raised before anything was asked of a daemon: this process cannot work as it is set up.
-_PREFLIGHT = frozenset({"config_invalid", "state_refused", "already_running", "socket_invalid"})
+_PREFLIGHT = frozenset(
+    {
+        "config_invalid",
+        "state_refused",
+        "already_running",
+        "socket_invalid",
+        "host_context_unsupported",
+    }
+)
 
 
 class Ambiguous(click.UsageError):

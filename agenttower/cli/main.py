@@ -33,13 +33,19 @@ COMMANDS = {
         "layout",
         "pane",
         "agent",
+        "logs",
+        "send",
+        "broadcast",
+        "queue",
+        "routing",
         "template",
         "profile",
         "events",
+        "route",
         "db",
         "demo",
     )
-}
+} | {"register-self": "agenttower.cli.register_self:command"}
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

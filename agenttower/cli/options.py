@@ -48,6 +48,31 @@ def container_option(function: Decorated) -> Decorated:
     )(function)
 
 
+def text_file_option(function: Decorated) -> Decorated:
+    """``--file``: the text of a prompt out of a file."""
+    return click.option(
+        "--file",
+        metavar="PATH",
+        type=click.Path(dir_okay=False),
+        help="Send what is in this file.",
+    )(function)
+
+
+def delivery_options(function: Decorated) -> Decorated:
+    """``--wait`` and ``--timeout``: whether and how long deliveries are followed."""
+    function = click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=60.0,
+        show_default=True,
+        help="How long to follow; what is queued then stays queued.",
+    )(function)
+    return click.option(
+        "--wait/--no-wait", default=True, help="Follow the delivery; that is the default."
+    )(function)
+
+
 def yes_option(function: Decorated) -> Decorated:
     """``--yes``: the answer to every question."""
     return click.option(

@@ -14,7 +14,9 @@ from agenttower.cli.options import (
     state_option,
     yes_option,
 )
-from agenttower.cli.output import CONTAINER, key
+from agenttower.cli.output import CONTAINER, Column, key
+from agenttower.cli.pane_table import ATTENTION
+from agenttower.cli.text import age
 
 COLUMNS = (
     key("PANE_ID", "pane_id"),
@@ -27,12 +29,36 @@ COLUMNS = (
     key("AGENT_ID", "agent_id"),
     key("TMUX_PANE", "tmux_pane_id"),
     key("LOG_ATTACHED", "log_attached"),
+    ATTENTION,
 )
 
 
-@click.group("pane", short_help="Look at, remove and recreate managed panes.")
+FOUND_COLUMNS = (
+    key("ACTIVE", "active"),
+    key("FOCUSED", "pane_active"),
+    CONTAINER,
+    key("SOCKET", "tmux_socket_path"),
+    key("SESSION", "tmux_session_name"),
+    key("W", "tmux_window_index"),
+    key("P", "tmux_pane_index"),
+    key("PANE_ID", "tmux_pane_id"),
+    key("PID", "pane_pid"),
+    key("TTY", "pane_tty"),
+    key("COMMAND", "pane_current_command"),
+    key("CWD", "pane_current_path"),
+    Column(
+        "LAST_SCANNED",
+        lambda row: row["last_scanned_at"],
+        lambda row: f"{age(row['last_scanned_at'])} ago",
+    ),
+    key("AGENT_ID", "agent_id"),
+    key("ORIGIN", "origin"),
+)
+
+
+@click.group("pane", short_help="Look at, remove and recreate managed panes; see all others.")
 def command() -> None:
-    """Panes that AgentTower made.
+    """Panes that AgentTower made, and with 'all' every pane there is.
 
     A PANE is named by its id, by the first 4 or more characters of it, or by its label.
 
@@ -75,6 +101,30 @@ def list_panes(
         return
     run.name_containers(items)
     run.output.rows(COLUMNS, items, empty="No panes.")
+
+
+@command.command("all")
+@click.option("--active-only", is_flag=True, help="Only panes that the last scan saw alive.")
+@container_option
+@json_option
+@pass_run
+def all_panes(run: Invocation, active_only: bool, container: str | None) -> None:
+    """List every tmux pane of the benches, whoever made it, as the last scan saw them.
+
+    'agenttower scan --panes' looks anew.
+
+    \b
+    Examples:
+      agenttower pane all --active-only
+      agenttower pane all --container bench-1 --json
+    """
+    params = given(active_only=active_only, container=container)
+    answer = run.call("list_panes", params)
+    if run.output.json_mode:
+        run.output.result(answer)
+        return
+    empty = "No panes are known. Run 'agenttower scan --panes'."
+    run.output.rows(FOUND_COLUMNS, answer["panes"], empty=empty)
 
 
 @command.command("show")

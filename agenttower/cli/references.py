@@ -1,4 +1,4 @@
-"""Layouts and panes as people name them: an id, its first characters, or a pane's label."""
+"""Layouts, panes and agents as people name them: an id, its first characters, or a label."""
 
 from __future__ import annotations
 
@@ -69,6 +69,26 @@ def pane_ids(
 def pane_id(run: Invocation, name: str, prefer: Collection[str] = NOT_REMOVED) -> str:
     """As :func:`pane_ids`, for one."""
     return pane_ids(run, [name], prefer)[0]
+
+
+def agent(run: Invocation, name: str) -> Row:
+    """The agent of this id, of an id that begins so, or of this label; of several, the active one.
+
+    :raises Ambiguous: the name fits several agents.
+    :raises AgentNotFound: it fits none.
+    """
+    from agenttower.errors import AgentNotFound
+
+    rows = run.call("list_agents", {})["agents"]
+    found = [row for row in rows if row["agent_id"] == name]
+    if not found:
+        found = _with_prefix(rows, "agent_id", name)
+        found += [row for row in rows if name and row["label"] == name and row not in found]
+        found = [row for row in found if row["active"]] or found
+    if not found:
+        raise AgentNotFound(name)
+    chosen = _only("agent", name, found, ("label", "role", "container_id", "tmux_pane_id"))
+    return next(row for row in found if row["agent_id"] == chosen)
 
 
 def _resolve(

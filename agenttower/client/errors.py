@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from agenttower.errors import AgentTowerError
+
 
 class RpcError(Exception):
     """The daemon refused. Branch on ``code``; ``message`` is for people."""
@@ -27,3 +29,27 @@ class DaemonUnreachable(Exception):
         super().__init__(message)
         self.message = message
         self.kind = kind
+
+
+class HostContextUnsupported(AgentTowerError):
+    """Only a process in a container can register itself."""
+
+    code = "host_context_unsupported"
+
+
+class ContainerUnresolved(AgentTowerError):
+    """The daemon knows no active container that is this one."""
+
+    code = "container_unresolved"
+
+
+class NotInTmux(AgentTowerError):
+    """This process runs in no tmux pane."""
+
+    code = "not_in_tmux"
+
+
+class TmuxPaneMalformed(AgentTowerError):
+    """``TMUX`` and ``TMUX_PANE`` are not what tmux sets."""
+
+    code = "tmux_pane_malformed"

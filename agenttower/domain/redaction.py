@@ -69,19 +69,38 @@ def _redact_environment(env: object) -> object:
     return env
 
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, the cursor
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC and such
+    r"|\x1b[ -/]*[0-~]"  # all others, e.g. a character set
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _ANYWHERE = (
-    (re.compile(r"\bsk-[A-Za-z0-9_-]{20,}", re.ASCII), "<redacted:openai-key>"),
-    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}\b", re.ASCII), "<redacted:github-token>"),
-    (re.compile(r"\bAKIA[A-Z0-9]{16}\b", re.ASCII), "<redacted:aws-access-key>"),
-    (re.compile(r"\bBearer [A-Za-z0-9_\-.=]{16,}", re.ASCII), "Bearer <redacted:bearer>"),
+    ("sk-", re.compile(r"\bsk-[A-Za-z0-9_-]{20,}", re.ASCII), "<redacted:openai-key>"),
+    ("gh", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}\b", re.ASCII), "<redacted:github-token>"),
+    ("github_pat_", re.compile(r"\bgithub_pat_\w{20,}", re.ASCII), "<redacted:github-token>"),
+    ("AKIA", re.compile(r"\bAKIA[A-Z0-9]{16}\b", re.ASCII), "<redacted:aws-access-key>"),
+    ("ASIA", re.compile(r"\bASIA[A-Z0-9]{16}\b", re.ASCII), "<redacted:aws-access-key>"),
+    (
+        "Bearer ",
+        re.compile(r"\bBearer [A-Za-z0-9_\-.=]{16,}", re.ASCII),
+        "Bearer <redacted:bearer>",
+    ),
+    # A JWT's header is JSON, which begins with {" and so, encoded, with eyJ: no host name does.
+    (
+        "eyJ",
+        re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]+", re.ASCII),
+        "<redacted:jwt>",
+    ),
 )
-# The header of a JWT is JSON, which begins with {" and so, encoded, with eyJ: no host name does.
-_JWT = re.compile(r"\s*eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*", re.ASCII)
-_ASSIGNMENT = re.compile(
-    r"(?P<name>\s*(?:export\s+)?[A-Z_0-9]*(?:API_?KEY|TOKEN|SECRET|PASSWORD|AUTH))=.+",
-    re.ASCII | re.DOTALL,
+"""What occurs in every match, the pattern, and what stands in its place."""
+_NAME = r"[A-Z_0-9]*(?:API_?KEY|TOKEN|SECRET|PASSWORD|AUTH)"
+_ASSIGNMENT = re.compile(rf"(?P<name>\s*(?:export\s+)?{_NAME})=.+", re.ASCII | re.DOTALL)
+"""Alone on its line: the value may hold blanks."""
+_ASSIGNMENT_WITHIN = re.compile(
+    rf"(?P<name>(?<![A-Za-z0-9_]){_NAME})=(?:\"[^\"]*\"?|'[^']*'?|[^\s\"'])+", re.ASCII
 )
+_JWT_ALONE = re.compile(r"\s*eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*", re.ASCII)
 
 
 def redact_text(text: str) -> str:
@@ -89,13 +108,38 @@ def redact_text(text: str) -> str:
 
     Terminal escapes are stripped first, so that a colour does not hide a token.
     """
-    return "\n".join(_redact_line(_ESCAPES.sub("", line)) for line in text.split("\n"))
+    return "\n".join(_redact_line(line) for line in strip_escapes(text).split("\n"))
+
+
+def strip_escapes(text: str) -> str:
+    """What a program printed, without the sequences that a terminal obeys instead of showing them.
+
+    Line by line: an escape that is not finished takes nothing from the next line.
+    """
+    if text.isascii() and "\x1b" not in text:
+        return text
+    return "\n".join(_ESCAPES.sub("", line) for line in text.split("\n"))
+
+
+def shown_line(line: str) -> str:
+    """One line of a log as it may leave: redacted, and no terminal that shows it obeys anything.
+
+    What an escape or control character stood between is joined before secrets are looked for. A
+    carriage return within the line shows as a blank, for it begins the line anew.
+    """
+    plain = strip_escapes(line).rstrip("\r").replace("\r", " ")
+    return _redact_line(_CONTROL.sub("", plain))
 
 
 def _redact_line(line: str) -> str:
-    for pattern, replacement in _ANYWHERE:
-        line = pattern.sub(replacement, line)
-    if _JWT.fullmatch(line):
+    if "eyJ" in line and _JWT_ALONE.fullmatch(line):
         return "<redacted:jwt>"
+    for part, pattern, replacement in _ANYWHERE:
+        if part in line:
+            line = pattern.sub(replacement, line)
+    if "=" not in line:
+        return line
     assignment = _ASSIGNMENT.fullmatch(line)
-    return f"{assignment['name']}=<redacted:env-secret>" if assignment else line
+    if assignment:
+        return f"{assignment['name']}=<redacted:env-secret>"
+    return _ASSIGNMENT_WITHIN.sub(r"\g<name>=<redacted:env-secret>", line)

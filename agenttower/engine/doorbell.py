@@ -18,8 +18,9 @@ from typing import Literal
 
 from agenttower.private import private_directory
 
-Topic = Literal["queue", "events"]
-"""``queue``: a step may be runnable. ``events``: rows that readers watch have changed."""
+Topic = Literal["queue", "events", "prompts", "logs"]
+"""``queue``: a step may be runnable. ``events``: rows that readers watch have changed. ``prompts``:
+a prompt may be delivered. ``logs``: a log was attached or detached."""
 
 SAFETY_NET_S = 5.0
 """How long a listener trusts the bell before it looks by itself, in seconds."""

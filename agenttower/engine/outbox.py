@@ -13,10 +13,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from agenttower.clock import to_rfc3339
+from agenttower.clock import Clock, Micros, now, to_rfc3339
 from agenttower.crashpoints import crash_point
 from agenttower.errors import StateRefused
 from agenttower.private import open_private_file
+from agenttower.store.agent_events import event_object
 from agenttower.store.database import Store
 from agenttower.store.models import Event, RelayPosition
 
@@ -51,16 +52,51 @@ def audit_view(row: Event) -> dict[str, Any]:
     }
 
 
+def line_of(row: Event, moment: Micros) -> dict[str, Any]:
+    """What the file shows of a row.
+
+    Lines of ``queue`` and ``route`` are as their writers made them; they may name other events, so
+    that their own place in the outbox stands last, as ``row``.
+
+    :param moment: when the line is written.
+    """
+    match row.kind:
+        case "managed":
+            return view(row)
+        case "agent":
+            return {"ts": to_rfc3339(moment), **event_object(row)}
+        case "queue" | "route":
+            return {"ts": to_rfc3339(moment), **json.loads(row.payload), "row": row.id}
+        case _:
+            return audit_view(row)
+
+
+def row_of(line: bytes) -> int:
+    """Which row a line of the file shows.
+
+    :raises ValueError: it is not a line of ours.
+    """
+    shown = json.loads(line)
+    if not isinstance(shown, dict):
+        raise ValueError("no object")
+    # A line about a route names the event that it was about, so that its own row comes first.
+    number = shown.get("row", shown.get("event_id"))
+    if not isinstance(number, int):
+        raise ValueError("no row")
+    return number
+
+
 class Relay:
     """Appends the outbox to one file. One relay at a time: it holds a lock on the file."""
 
-    def __init__(self, store: Store, path: Path) -> None:
+    def __init__(self, store: Store, path: Path, clock: Clock = now) -> None:
         """Open the file and find out where the last relay stopped.
 
         :raises StateRefused: the file is not a private regular file, or another relay has it.
         """
         self._store = store
         self._path = path
+        self._clock = clock
         self._file = open_private_file(path)
         try:
             self._lock()
@@ -88,8 +124,8 @@ class Relay:
         complete = tail.rfind(b"\n") + 1
         for line in tail[:complete].splitlines():
             try:
-                last_event_id = max(last_event_id, int(json.loads(line)["event_id"]))
-            except (ValueError, KeyError, TypeError):
+                last_event_id = max(last_event_id, row_of(line))
+            except (ValueError, RecursionError):
                 log.warning("foreign line in events.jsonl", extra={"action": "relay_foreign"})
         os.ftruncate(self._file, offset + complete)
         return last_event_id, offset + complete
@@ -103,7 +139,8 @@ class Relay:
             )
             if not rows:
                 return relayed
-            self._append("".join(_line(row) for row in rows).encode())
+            moment = self._clock()
+            self._append("".join(_as_json(line_of(row, moment)) for row in rows).encode())
             self._last_event_id = rows[-1].id
             crash_point("relay.appended")
             self._remember()
@@ -137,6 +174,5 @@ class Relay:
         os.close(self._file)
 
 
-def _line(row: Event) -> str:
-    shown = view(row) if row.kind == "managed" else audit_view(row)
+def _as_json(shown: dict[str, Any]) -> str:
     return json.dumps(shown, ensure_ascii=False, separators=(",", ":")) + "\n"

@@ -5,17 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from agenttower.rpc.event_services import EventServices
+from agenttower.rpc.services_agents import AgentServices
+from agenttower.rpc.services_logs import LogChanges, LogReader
+from agenttower.rpc.services_prompts import PromptServices, SwitchServices
+from agenttower.rpc.services_routes import Routes
 from agenttower.services.caller import Caller
 
 Document = Mapping[str, object]
 """A whole result, ready for JSON."""
 
 
-class Services(Protocol):
+class Services(AgentServices, Protocol):
     """One object for all of them, wired in ``agenttower.bootstrap``.
 
     ``scope`` is the only container whose rows may be shown, or ``None`` for all.
     """
+
+    @property
+    def routes(self) -> Routes: ...
+
+    @property
+    def agent_events(self) -> EventServices:
+        """What ``events.*`` needs."""
+        ...
+
+    @property
+    def prompts(self) -> PromptServices: ...
+
+    @property
+    def routing(self) -> SwitchServices: ...
 
     def status(self, *, whole: bool) -> Document:
         """The result of ``status`` (legacy 5.2); ``schema_version`` must be in it.
@@ -23,6 +42,12 @@ class Services(Protocol):
         :param whole: also what only the host may see, such as problems of files.
         """
         ...
+
+    @property
+    def logs(self) -> LogChanges: ...
+
+    @property
+    def log_reading(self) -> LogReader: ...
 
     def scan_containers(self) -> Document: ...
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agenttower.clock import to_rfc3339, to_rfc3339_or_none
+from agenttower.clock import Micros, to_rfc3339, to_rfc3339_or_none
 from agenttower.domain.identifiers import is_agent_id, is_container_id
 from agenttower.domain.permissions import Role, effective_permissions
 from agenttower.errors import ValueOutOfSet
-from agenttower.store import agents
+from agenttower.services.attention import attention_view
+from agenttower.store import agents, attention, containers
 from agenttower.store.agents import AgentRecord
 
 
@@ -43,6 +44,7 @@ class AgentService:
             active_only=active_only,
             parent_agent_id=parent_agent_id,
         )
+        waits = attention.of_agents([record.agent_id for record in records if record.active])
         return {
             "filter": {
                 "role": list(roles) if roles is not None else None,
@@ -51,7 +53,7 @@ class AgentService:
                 "parent_agent_id": parent_agent_id,
             },
             "agents": [
-                agent_view(record)
+                agent_view(record) | {"attention": attention_view(waits.get(record.agent_id))}
                 for record in records
                 if scope is None or record.container_id == scope
             ],
@@ -84,3 +86,27 @@ def agent_view(record: AgentRecord) -> dict[str, Any]:
         "active": record.active,
         "origin": record.origin,
     }
+
+
+def audit_role_change(
+    agent_id: str,
+    prior: str | None,
+    new: str,
+    confirm_provided: bool,
+    peer_uid: int,
+    now: Micros,
+) -> None:
+    """Write the line of a role given or changed, in the caller's transaction (section 11).
+
+    :param prior: ``None`` for a new agent.
+    :param confirm_provided: ``confirm`` as the caller sent it.
+    :param peer_uid: the caller's, as the kernel told it.
+    """
+    payload = {
+        "agent_id": agent_id,
+        "prior_role": prior,
+        "new_role": new,
+        "confirm_provided": confirm_provided,
+        "socket_peer_uid": peer_uid,
+    }
+    containers.append_audit("agent_role_change", payload, now)

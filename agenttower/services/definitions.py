@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from difflib import get_close_matches
 
 from agenttower.domain import templates
 from agenttower.domain.restart import RestartPolicy
 from agenttower.domain.templates import LaunchProfile, Template, TemplatePane
+from agenttower.services.fields import fields_of, list_of, name_at, text_of
 from agenttower.services.yamlfile import Entry, Item, Odd, shorten
 
 MAX_ARGUMENT_BYTES = 131_071
@@ -27,16 +26,16 @@ def template_of(document: Item) -> Template:
 
     :raises FileFault: with line and reason.
     """
-    fields = _fields(document, "a template", required=("name", "panes"), optional=("layout",))
-    name = _name(fields["name"])
+    fields = fields_of(document, "a template", required=("name", "panes"), optional=("layout",))
+    name = name_at(fields["name"])
     panes_item = fields["panes"]
-    panes = tuple(_pane(item) for item in _list(panes_item, "panes", "a list of panes"))
+    panes = tuple(_pane(item) for item in list_of(panes_item, "panes", "a list of panes"))
     if not 1 <= len(panes) <= templates.MAX_PANES:
         raise panes_item.fault(f"panes: must have 1 to {templates.MAX_PANES}, not {len(panes)}")
     clash = templates.label_clash([pane.label_pattern for pane in panes])
     if clash:
         first, second = clash
-        raise _list(panes_item, "panes", "")[second].fault(
+        raise list_of(panes_item, "panes", "")[second].fault(
             f"panes {first} and {second} get the same label; use {{ordinal}} in label_pattern"
         )
     return Template(name, panes, _layout(fields.get("layout")))
@@ -47,13 +46,13 @@ def profile_of(document: Item) -> LaunchProfile:
 
     :raises FileFault: with line and reason.
     """
-    fields = _fields(
+    fields = fields_of(
         document,
         "a launch profile",
         required=("name", "command"),
         optional=("env", "working_dir", "restart"),
     )
-    name = _name(fields["name"])
+    name = name_at(fields["name"])
     command = _command(fields["command"])
     env = _environment(fields.get("env"))
     size = sum(_bytes(argument) + 1 for argument in command)
@@ -78,7 +77,7 @@ def _restart(item: Item | None) -> RestartPolicy | None:
     if isinstance(item.value, str):
         _restart_kind(item)
         return RestartPolicy()
-    fields = _fields(item, "restart", required=("policy",), optional=("max", "backoff"))
+    fields = fields_of(item, "restart", required=("policy",), optional=("max", "backoff"))
     _restart_kind(fields["policy"])
     known = RestartPolicy()
     return RestartPolicy(
@@ -116,71 +115,10 @@ def _number(
     return number
 
 
-def name_of(document: Item) -> str | None:
-    """The name a document gives itself, if that much of it can be used."""
-    if not isinstance(document.value, dict) or "name" not in document.value:
-        return None
-    name = document.value["name"].value.value
-    return name if isinstance(name, str) and templates.name_problem(name) is None else None
-
-
-def _fields(
-    item: Item, what: str, *, required: Sequence[str], optional: Sequence[str]
-) -> dict[str, Item]:
-    """The values of a mapping by key, null ones of optional keys left out."""
-    if not isinstance(item.value, dict):
-        raise item.fault(f"{what} must be a mapping with the keys {', '.join(required)}")
-    known = (*required, *optional)
-    for key, entry in item.value.items():
-        if key not in known:
-            raise entry.key.fault(_unknown_key(key, known))
-    missing = [key for key in required if key not in item.value]
-    if missing:
-        raise item.fault(f"{what} needs the key {missing[0]!r}")
-    return {
-        key: entry.value
-        for key, entry in item.value.items()
-        if key in required or not entry.value.is_null
-    }
-
-
-def _unknown_key(key: str, known: Sequence[str]) -> str:
-    near = get_close_matches(key, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-    return f"unknown key {shorten(key)}; {hint}"
-
-
-def _text(item: Item, what: str) -> str:
-    if isinstance(item.value, str):
-        return item.value
-    if not isinstance(item.value, Odd):
-        raise item.fault(f"{what}: must be a string")
-    if not item.value.source:
-        raise item.fault(f'{what}: must be a string, but nothing stands here ("" is the empty one)')
-    # Not what stands there: it may be a secret, and faults are shown and logged.
-    raise item.fault(
-        f"{what}: must be a string, but YAML reads this as {item.value.kind}; put it in quotes"
-    )
-
-
-def _list(item: Item, what: str, expected: str) -> tuple[Item, ...]:
-    if not isinstance(item.value, tuple):
-        raise item.fault(f"{what}: must be {expected}")
-    return item.value
-
-
-def _name(item: Item) -> str:
-    name = _text(item, "name")
-    problem = templates.name_problem(name)
-    if problem:
-        raise item.fault(f"name: {problem}")
-    return name
-
-
 def _layout(item: Item | None) -> str:
     if item is None:
         return "tiled"
-    layout = _text(item, "layout")
+    layout = text_of(item, "layout")
     if layout not in templates.TMUX_LAYOUTS:
         raise item.fault(
             f"layout: {shorten(layout)} is none of {', '.join(templates.TMUX_LAYOUTS)}"
@@ -189,13 +127,13 @@ def _layout(item: Item | None) -> str:
 
 
 def _pane(item: Item) -> TemplatePane:
-    fields = _fields(
+    fields = fields_of(
         item,
         "a pane",
         required=("role", "capability", "label_pattern"),
         optional=("default_launch_command_ref",),
     )
-    texts = {key: _text(value, key) for key, value in fields.items()}
+    texts = {key: text_of(value, key) for key, value in fields.items()}
     for key, problem in (
         ("role", templates.role_problem),
         ("capability", templates.capability_problem),
@@ -219,7 +157,7 @@ def _command(item: Item) -> tuple[str, ...]:
             "command: must be a list of strings, one per argument, e.g. [claude, --verbose]; "
             "no shell splits it, so for shell syntax write [sh, -c, '...']"
         )
-    items = _list(item, "command", "a list of strings, one per argument")
+    items = list_of(item, "command", "a list of strings, one per argument")
     if not items:
         raise item.fault("command: must name a program")
     arguments = []
@@ -268,7 +206,7 @@ def _working_dir(item: Item | None) -> str | None:
 
 def _plain(item: Item, what: str) -> str:
     """Text that can be handed to exec."""
-    text = _text(item, what)
+    text = text_of(item, what)
     if "\0" in text:
         raise item.fault(f"{what}: must not hold a NUL")
     return text

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from agenttower import __version__
-from agenttower.clock import Clock, Micros, to_rfc3339
-from agenttower.engine import presence
-from agenttower.paths import Paths
+from agenttower.services.agent_events import AgentEventService
+from agenttower.services.agent_logs import AgentLogs
+from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
 from agenttower.services.caller import Caller
-from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
+from agenttower.services.discovery import PaneDiscovery
+from agenttower.services.log_reading import LogReading
 from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.views import ManagedViews
-from agenttower.store import layouts, ledger
+from agenttower.services.prompting import Prompting
+from agenttower.services.registration import Registration
+from agenttower.services.routes import RouteService
+from agenttower.services.status import StatusService
+from agenttower.services.switch import RoutingSwitch
 from agenttower.store.database import Store
-from agenttower.store.migrate import schema_version
-
-
-@dataclass(frozen=True)
-class Birth:
-    """When this process started, by the wall clock and by one that never steps."""
-
-    started_at: Micros
-    monotonic: float
-
-    @classmethod
-    def now(cls, clock: Clock) -> Birth:
-        return cls(clock(), time.monotonic())
+from agenttower.store.panes import PaneKey
 
 
 class Tower:
@@ -43,25 +33,35 @@ class Tower:
         self,
         *,
         store: Store,
-        paths: Paths,
-        clock: Clock,
-        catalog: Catalog,
         containers: ContainerService,
         creation: LayoutCreation,
         recreation: Recreation,
         removal: Removal,
+        routes: RouteService,
+        status: StatusService,
+        discovery: PaneDiscovery,
+        registration: Registration,
+        agent_settings: AgentSettings,
+        agent_events: AgentEventService,
+        prompts: Prompting,
+        routing: RoutingSwitch,
+        logs: AgentLogs,
+        reading: LogReading,
     ) -> None:
-        self._paths = paths
-        self._clock = clock
-        self._catalog = catalog
         self._containers = containers
         self._agents = AgentService()
         self._creation = creation
         self._recreation = recreation
+        self._registration = registration
         self._views = ManagedViews(store)
-        self._birth = Birth.now(clock)
-        self._schema_version = schema_version(store)
+        self.agent_events = agent_events
 
+        self.routes = routes
+        self.status = status.status
+        self.prompts = prompts
+        self.routing = routing
+        self.logs = logs
+        self.log_reading = reading
         self.resolve_container = containers.resolve
         self.list_layouts = self._views.list_layouts
         self.layout_detail = self._views.layout_detail
@@ -73,36 +73,11 @@ class Tower:
         self.pane_removal = removal.pane_outcome
         self.begin_layout_removal = removal.begin_layout
         self.layout_removal = removal.layout_outcome
-
-    def status(self, *, whole: bool) -> dict[str, Any]:
-        """The base of legacy section 5.2 and, additive, the worker.
-
-        :param whole: also layouts, open steps and problems of files, which are the host's business.
-        """
-        now = self._clock()
-        worker = presence.living_worker(now)
-        base = {
-            "alive": True,
-            "pid": os.getpid(),
-            "start_time_utc": to_rfc3339(self._birth.started_at),
-            "uptime_seconds": max(0, int(time.monotonic() - self._birth.monotonic)),
-            "socket_path": str(self._paths.socket),
-            "state_path": str(self._paths.state_dir),
-            "schema_version": self._schema_version,
-            "daemon_version": __version__,
-            "worker": {
-                "alive": worker is not None,
-                "pid": None if worker is None else worker.process.pid,
-                "heartbeat_at": None if worker is None else to_rfc3339(worker.heartbeat_at),
-            },
-        }
-        if not whole:
-            return base
-        return base | {
-            "layouts": layouts.counts_by_state(),
-            "steps": ledger.open_steps(),
-            "file_problems": [str(problem) for problem in self._catalog.problems()],
-        }
+        self.scan_panes = discovery.scan
+        self.list_found_panes = discovery.listing
+        self.set_role = agent_settings.set_role
+        self.set_label = agent_settings.set_label
+        self.set_capability = agent_settings.set_capability
 
     def scan_containers(self) -> dict[str, Any]:
         return self._containers.scan()
@@ -125,6 +100,16 @@ class Tower:
             parent_agent_id=parent_agent_id,
             scope=scope,
         )
+
+    def register_agent(
+        self,
+        caller: Caller,
+        key: Mapping[str, Any],
+        given: Mapping[str, Any],
+        attach_log: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        wanted = self._registration.wanted(caller, PaneKey(**key), given)
+        return self._registration.register_agent(wanted, attach_log)
 
     def create_layout(
         self,

@@ -1,20 +1,20 @@
-"""Named queries on agents and log attachments."""
+"""Named queries on agents."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from peewee import JOIN, fn
+from typing import Any
 
 from agenttower.clock import Micros
-from agenttower.store.models import Agent, Container, LogAttachment
+from agenttower.store.models import Agent
+from agenttower.store.models.base import execute
+from agenttower.store.panes import PANE_KEY
 
 
 @dataclass(frozen=True, slots=True)
 class AgentRecord:
-    """A row of ``agent`` with what its container adds."""
+    """A row of ``agent`` with what its container and its pane add."""
 
     agent_id: str
     container_id: str
@@ -37,16 +37,6 @@ class AgentRecord:
     last_registered_at: Micros
     last_seen_at: Micros | None
     active: bool
-
-
-PANE_KEY = (
-    "container_id",
-    "tmux_socket_path",
-    "tmux_session_name",
-    "tmux_window_index",
-    "tmux_pane_index",
-    "tmux_pane_id",
-)
 
 
 def upsert(row: dict[str, object], now: Micros) -> None:
@@ -74,42 +64,9 @@ def deactivate(agent_id: str) -> None:
     Agent.update(active=False).where(Agent.agent_id == agent_id).execute()
 
 
-def attach_log(agent_id: str, log_path: str, source: str, now: Micros) -> None:
-    """Record that an agent's output goes into this file; repeating keeps the row that stands."""
-    standing = LogAttachment.get_or_none(
-        LogAttachment.agent_id == agent_id,
-        LogAttachment.log_path == log_path,
-        LogAttachment.status == "active",
-    )
-    if standing is None:
-        LogAttachment.insert(
-            attachment_id=f"lat_{uuid.uuid4().hex[:12]}",
-            agent_id=agent_id,
-            log_path=log_path,
-            status="active",
-            source=source,
-            attached_at=now,
-            last_status_at=now,
-            created_at=now,
-            via="pipe",
-        ).execute()
-
-
-def end_log(agent_id: str, status: str, now: Micros) -> None:
-    """Move the agent's active log attachment to ``detached`` or ``stale``; the file is kept."""
-    LogAttachment.update(status=status, last_status_at=now).where(
-        LogAttachment.agent_id == agent_id, LogAttachment.status == "active"
-    ).execute()
-
-
 def by_id(agent_id: str) -> AgentRecord | None:
     """The agent of this id, active or not."""
-    row = (
-        Agent.select(Agent, Container.name, Container.config_user)
-        .join(Container, JOIN.LEFT_OUTER, on=(Agent.container_id == Container.id), attr="container")
-        .where(Agent.agent_id == agent_id)
-        .first()
-    )
+    row = execute(f"{_SELECT} WHERE agent.agent_id = ?", (agent_id,)).fetchone()
     return None if row is None else _record(row)
 
 
@@ -121,36 +78,47 @@ def listing(
     parent_agent_id: str | None,
 ) -> list[AgentRecord]:
     """Agents by the filters of legacy section 8.4, in its order; a short id is a prefix."""
-    query = (
-        Agent.select(Agent, Container.name, Container.config_user)
-        .join(Container, JOIN.LEFT_OUTER, on=(Agent.container_id == Container.id), attr="container")
-        .order_by(
-            Agent.active.desc(),
-            Agent.container_id,
-            Agent.parent_agent_id.asc(nulls="FIRST"),
-            Agent.label,
-            Agent.agent_id,
-        )
-    )
+    wanted: list[tuple[str, Sequence[object]]] = []
     if roles:
-        query = query.where(Agent.role.in_(list(roles)))
+        wanted.append((f"agent.role IN ({', '.join('?' for _ in roles)})", roles))
     if container_id is not None:
-        query = query.where(fn.SUBSTR(Agent.container_id, 1, len(container_id)) == container_id)
+        same = "SUBSTR(agent.container_id, 1, ?) = ?"
+        wanted.append((same, (len(container_id), container_id)))
     if active_only:
-        query = query.where(Agent.active)
+        wanted.append(("agent.active", ()))
     if parent_agent_id is not None:
-        query = query.where(Agent.parent_agent_id == parent_agent_id)
-    return [_record(row) for row in query]
+        wanted.append(("agent.parent_agent_id = ?", (parent_agent_id,)))
+    where = f" WHERE {' AND '.join(clause for clause, _ in wanted)}" if wanted else ""
+    rows = execute(
+        f"{_SELECT}{where} ORDER BY agent.active DESC, agent.container_id,"
+        " agent.parent_agent_id IS NOT NULL, agent.parent_agent_id, agent.label, agent.agent_id",
+        [value for _, values in wanted for value in values],
+    ).fetchall()
+    return [_record(row) for row in rows]
 
 
-def _record(row: Agent) -> AgentRecord:
-    container = getattr(row, "container", None)
+_LOOKED_UP = ("container_name", "container_user", "pane_pid", "cwd")
+_OWN = tuple(name for name in AgentRecord.__slots__ if name not in _LOOKED_UP)
+_SAME_PANE = " AND ".join(f"agent.{column} = pane.{column}" for column in PANE_KEY)
+_SELECT = (
+    f"SELECT {', '.join(f'agent.{name}' for name in _OWN)}, agent.pane_pid, agent.cwd,"
+    " container.name, container.config_user,"
+    " pane.container_user, pane.pane_pid, pane.pane_current_path"
+    " FROM agent LEFT JOIN container ON container.id = agent.container_id"
+    f" LEFT JOIN pane ON {_SAME_PANE}"
+    " AND COALESCE(agent.tmux_server, pane.tmux_server) = pane.tmux_server"
+)
+"""Agents with their container and, as the last scan saw it, the pane they were bound to."""
+
+
+def _record(row: Sequence[Any]) -> AgentRecord:
+    own = dict(zip(_OWN, row, strict=False))
+    pane_pid, cwd, container_name, configured, user, found_pid, found_path = row[len(_OWN) :]
+    found = user is not None
     return AgentRecord(
-        container_name=container.name if container else None,
-        container_user=container.config_user if container else None,
-        **{
-            field: getattr(row, field)
-            for field in AgentRecord.__slots__
-            if field not in ("container_name", "container_user")
-        },
+        **own | {"active": bool(own["active"])},
+        container_name=container_name,
+        container_user=(user if found else (configured or "").partition(":")[0]) or None,
+        pane_pid=found_pid if found else pane_pid,
+        cwd=found_path if found else cwd,
     )

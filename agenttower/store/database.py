@@ -94,6 +94,12 @@ class Store:
             raise self._in_our_words(error) from error
         transaction.committed()
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of the caller's transaction that an exception takes back alone."""
+        with self.database.savepoint():
+            yield
+
     def write_patiently(self, write: Callable[[Transaction], T]) -> T:
         """Write in one transaction, however long others hold the lock, within reason.
 

@@ -116,6 +116,12 @@ def pane(pane_id: str) -> PaneRecord | None:
     return found[0] if found else None
 
 
+def pane_of_agent(agent_id: str) -> PaneRecord | None:
+    """The managed pane that an agent's id was reserved for."""
+    found = _by(PaneRecord, "reserved_agent_id", agent_id)
+    return found[-1] if found else None
+
+
 def panes_of(layout_id: str) -> list[PaneRecord]:
     """Every pane that the layout ever had, by slot, older ones of a chain first."""
     return _by(PaneRecord, "layout_id", layout_id, "ORDER BY slot, chain_depth, created_at")
@@ -150,6 +156,18 @@ def settled_by_token(tokens: Iterable[str]) -> dict[str, PaneRecord]:
         PaneRecord,
         _select(PaneRecord).where(
             ManagedPane.pane_id.in_(list(wanted)), ManagedPane.state != State.CREATING.value
+        ),
+    )
+    return {wanted[record.pane_id]: record for record in rows}
+
+
+def by_token(container_id: str, tokens: Iterable[str]) -> dict[str, PaneRecord]:
+    """The container's panes with these tmux tokens, in whatever state."""
+    wanted = {_pane_id_of(token): token for token in tokens}
+    rows = _all(
+        PaneRecord,
+        _select(PaneRecord).where(
+            ManagedPane.pane_id.in_(list(wanted)), ManagedPane.container_id == container_id
         ),
     )
     return {wanted[record.pane_id]: record for record in rows}

@@ -47,14 +47,48 @@ SERVE_POINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 RESTART_POINTS = ("recreate.committing", "recreate.committed")
 """Passed in the worker: a restart orders its successor as an operator would."""
 
+ROUTING_POINTS = tuple(f"route_decision.{m}" for m in ("decided", "committing", "committed"))
+"""Killed at in test_routing_crash.py."""
+
+PROMPT_POINTS = (
+    "prompt.committing",
+    "prompt.committed",
+    "prompt.acting",
+    "prompt.claimed",
+    "prompt.pasted",
+    "prompt.entered",
+    "prompt.settling",
+    "prompt.settled",
+    "routing.committing",
+)
+"""Killed at in test_prompt_crash.py."""
+READER_POINTS = ("log_reader.read", "log_reader.written", "log_reader.committed")
+"""Passed by the log reader (tests/crash/test_log_reader_killed.py)."""
+ELSEWHERE = ("attention.settling",)
+"""Passed by no operation; ``tests/integration/test_attention.py`` kills there."""
+LOG_STAGES = ("agent_log_attach", "agent_log_detach", "agent_log_undo")
+LOG_POINTS = ("log_fetch.appended",)
+"""Killed at in ``test_log_crashes.py`` and ``tests/integration/test_log_fallback.py``."""
+REGISTRY_POINTS = (
+    "pane_scan.committing",
+    "pane_scan.committed",
+    "register.committing",
+    "register.committed",
+)
+"""Passed in serve by what is no durable operation; killed in ``test_registry_crash``."""
+
 ROOT = Path(__file__).parents[2]
 
 
 def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
+    points.update(READER_POINTS)
+    points.update(f"{stage}.{moment}" for stage in LOG_STAGES for moment in MOMENTS)
+    points.update(LOG_POINTS)
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
-    return points.union(*SERVE_POINTS.values())
+    points.update(ELSEWHERE)
+    return points.union(PROMPT_POINTS, ROUTING_POINTS, REGISTRY_POINTS, *SERVE_POINTS.values())
 
 
 def points_in_source() -> set[str]:

@@ -123,4 +123,4 @@ def events_of(tower: Tower, layout_id: str) -> list[dict[str, Any]]:
 def relayed_events(tower: Tower) -> list[dict[str, Any]]:
     """The managed events in ``events.jsonl``."""
     lines = tower.home.paths.events_file.read_text(encoding="utf-8").splitlines()
-    return [event for event in map(json.loads, lines) if "event_type" in event]
+    return [event for event in map(json.loads, lines) if event.get("origin") == "managed"]

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agenttower.errors import LayoutNotFound
+from agenttower.domain.route_rules import Rule
+from agenttower.errors import LayoutNotFound, RoutingToggleHostOnly
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import Call, Gate, Method, Pending, Result
 from agenttower.rpc.methods import method_table
@@ -22,11 +23,128 @@ from agenttower.services.caller import Caller
 JOIN_S = 20.0
 
 
+class FakeRoutes:
+    """The service behind ``routes.*``; notes every call."""
+
+    def __init__(self, services: FakeServices) -> None:
+        self._note = services._note
+
+    def add(self, caller: Caller, rule: Rule, claim: object) -> dict[str, Any]:
+        return self._note("routes.add", scope=caller.scope, rule=rule)
+
+    def listing(self, caller: Caller, *, enabled_only: bool) -> dict[str, Any]:
+        return self._note("routes.list", scope=caller.scope, enabled_only=enabled_only)
+
+    def show(self, caller: Caller, route_id: str) -> dict[str, Any]:
+        return self._note("routes.show", scope=caller.scope, route_id=route_id)
+
+    def remove(self, caller: Caller, route_id: str, claim: object) -> dict[str, Any]:
+        return self._note("routes.remove", scope=caller.scope, route_id=route_id)
+
+    def switch(
+        self, caller: Caller, route_id: str, *, enabled: bool, claim: object
+    ) -> dict[str, Any]:
+        return self._note("routes.switch", scope=caller.scope, route_id=route_id, enabled=enabled)
+
+    def preview(
+        self, caller: Caller, event_id: int, *, route_id: str | None, rule: Rule | None
+    ) -> dict[str, Any]:
+        return self._note("routes.preview", scope=caller.scope, event_id=event_id)
+
+
+class FakeAgentEvents:
+    """The services of :class:`agenttower.rpc.event_services.EventServices`."""
+
+    longest_wait_s = 30.0
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def page(self, caller: Caller, asked: object, **params: Any) -> dict[str, Any]:
+        return self._note("events.list", scope=caller.scope, **params)
+
+    def open(self, caller: Caller, asked: object) -> dict[str, Any]:
+        return self._note("events.follow_open", scope=caller.scope)
+
+    def next(self, caller: Caller, session_id: str, *, resumed: bool) -> dict[str, Any]:
+        return {"events": [{}], "session_open": True}
+
+    def close(self, caller: Caller, session_id: str) -> dict[str, Any]:
+        return self._note("events.follow_close", session_id=session_id)
+
+    def rules(self) -> dict[str, Any]:
+        return self._note("events.classifier_rules")
+
+
+class FakePrompts:
+    """The queue and the switch of the fake services; every prompt is delivered at once."""
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def send(self, caller: Caller, *asked: Any) -> None:
+        self._note("send", scope=caller.scope)
+
+    def send_as_operator(self, caller: Caller, message_id: str, *_: Any, **__: Any) -> Any:
+        self._note("send_as_operator", caller=caller.kind)
+        return message_id, False
+
+    def outcome(self, message_id: str) -> tuple[dict[str, Any], bool]:
+        return {"message_id": message_id, "state": "delivered"}, True
+
+    def show(self, caller: Caller, message_id: str) -> dict[str, Any]:
+        return self._note("show", message_id=message_id) | {"last_updated_at": "t"}
+
+    def listing(self, caller: Caller, wanted: Any) -> dict[str, Any]:
+        return self._note("listing", scope=caller.scope)
+
+    def approve(self, caller: Caller, message_id: str, claim: Any) -> dict[str, Any]:
+        return self._note("act", scope=caller.scope, message_id=message_id, claim=claim)
+
+    delay = cancel = approve
+
+    def status(self) -> dict[str, Any]:
+        return {"value": "enabled"}
+
+    def toggle(self, caller: Caller, value: str) -> dict[str, Any]:
+        if caller.kind != "host":
+            raise RoutingToggleHostOnly
+        return self._note("toggle", value=value)
+
+
+class FakeLogs:
+    """The services of :class:`agenttower.rpc.services_logs.LogServices`; changes end at once."""
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def begin_attach(self, caller: Caller, *asked: Any) -> bool:
+        self._note("attach_log", scope=caller.scope)
+        return True
+
+    def begin_detach(self, caller: Caller, *asked: Any) -> bool:
+        self._note("detach_log", scope=caller.scope)
+        return True
+
+    def outcome(self, change_id: str) -> dict[str, Any] | None:
+        return {"attach_log": {}, "detach_log": {}}
+
+    def status(self, caller: Caller, agent_id: str) -> dict[str, Any]:
+        return self._note("attach_log_status", scope=caller.scope)
+
+    def preview(self, caller: Caller, agent_id: str, lines: int) -> dict[str, Any]:
+        return self._note("attach_log_preview", scope=caller.scope, lines=lines)
+
+    def read(self, caller: Caller, agent_id: str, **asked: Any) -> dict[str, Any]:
+        return self._note("logs.read", scope=caller.scope)
+
+
 class FakeServices:
     """The services of :class:`agenttower.rpc.services.Services`, in memory; notes every call."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.logs = self.log_reading = FakeLogs(self._note)
         self.containers: dict[str, str] = {}
         """Full id to name."""
         self.revisions: dict[str, int] = {}
@@ -34,7 +152,10 @@ class FakeServices:
         self.owners: dict[str, str] = {}
         """Layout id to container id."""
         self.events: list[dict[str, Any]] = []
+        self.agent_events: Any = FakeAgentEvents(self._note)
         self.schema_version = 9
+        self.routes = FakeRoutes(self)
+        self.prompts = self.routing = FakePrompts(self._note)
 
     def status(self, *, whole: bool) -> dict[str, Any]:
         return {"alive": True, "schema_version": self.schema_version}
@@ -61,6 +182,32 @@ class FakeServices:
             parent_agent_id=parent_agent_id,
             scope=scope,
         )
+
+    def scan_panes(self, caller: Caller, container: str | None) -> dict[str, Any]:
+        return self._note("scan_panes", container=container)
+
+    def list_found_panes(self, caller: Caller, **params: Any) -> dict[str, Any]:
+        return self._note("list_found_panes", scope=caller.scope, **params)
+
+    def register_agent(
+        self,
+        caller: Caller,
+        key: Mapping[str, Any],
+        given: Mapping[str, Any],
+        attach_log: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        return self._note("register_agent", key=dict(key), given=dict(given), attach_log=attach_log)
+
+    def set_role(
+        self, caller: Caller, agent_id: str, role: str, *, confirm: bool
+    ) -> dict[str, Any]:
+        return self._note("set_role", agent_id=agent_id, role=role, confirm=confirm)
+
+    def set_label(self, caller: Caller, agent_id: str, label: str) -> dict[str, Any]:
+        return self._note("set_label", agent_id=agent_id, label=label)
+
+    def set_capability(self, caller: Caller, agent_id: str, capability: str) -> dict[str, Any]:
+        return self._note("set_capability", agent_id=agent_id, capability=capability)
 
     def resolve_container(self, ref: str) -> str | None:
         for full, name in self.containers.items():
@@ -202,6 +349,7 @@ def running_server(
     extra: Mapping[str, Method[Any]] | None = None,
     limits: Limits | None = None,
     resolve: Callable[[str], str | None] | None = None,
+    on_thread_exit: Callable[[], None] | None = None,
 ) -> Iterator[RunningServer]:
     """Serve the method table over ``services``, plus ``extra`` methods; stopped at the end."""
     services = services or FakeServices()
@@ -213,6 +361,7 @@ def running_server(
         {**method_table(services), **(extra or {})},
         resolve or services.resolve_container,
         limits=limits,
+        on_thread_exit=on_thread_exit or (lambda: None),
     )
     failures: list[BaseException] = []
 

@@ -230,7 +230,7 @@ def test_files_at_rest_are_read_once(
         reads.append(path)
         return yamlfile.read_yaml(path)
 
-    monkeypatch.setattr("agenttower.services.catalog.read_yaml", counting)
+    monkeypatch.setattr("agenttower.services.folder.read_yaml", counting)
     (folders[0] / "t.yaml").write_text(TEMPLATE.format(name="t", label="one"))
     (folders[0] / "wrong.yaml").write_text("x: 1\n")
     catalog = Catalog(*folders, clock_ns=later if at_rest else lambda: 0)
@@ -249,7 +249,7 @@ def test_what_failed_for_the_systems_sake_is_tried_again(
     catalog = Catalog(*folders, clock_ns=later)
     (folders[0] / "t.yaml").write_text(TEMPLATE.format(name="t", label="one"))
     with monkeypatch.context() as patch:
-        patch.setattr("agenttower.services.catalog.read_yaml", failing)
+        patch.setattr("agenttower.services.folder.read_yaml", failing)
         assert len(catalog.problems()) == 1
     assert catalog.problems() == []
     assert catalog.template("t")

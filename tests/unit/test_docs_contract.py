@@ -15,17 +15,21 @@ import pytest
 import agenttower
 from agenttower import errors, settings
 from agenttower.cli.exit_codes import MEANING
-from agenttower.domain import events, retry
+from agenttower.domain import events, prompts, retry
+from agenttower.domain.agent_events import AGENT_EVENT_TYPES
+from agenttower.domain.attention import RULES, AttentionKind
 from agenttower.domain.identifiers import MAX_IDENTIFIER
+from agenttower.domain.route_rules import RenderProblem, SkipReason
 from agenttower.domain.states import ALLOWED, LABEL_HOLDERS, Stage, State
 from agenttower.domain.templates import MAX_PANES
 from agenttower.engine import presence
 from agenttower.errors import AgentTowerError
 from agenttower.paths import Paths
-from agenttower.rpc import schemas
+from agenttower.rpc import schemas, schemas_agents, schemas_logs, schemas_prompts, schemas_routes
 from agenttower.rpc.framing import REQUEST_LIMIT
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import DEFAULT_DEADLINE_S
+from agenttower.rpc.methods import events as method_events
 from agenttower.rpc.methods import method_table
 from agenttower.rpc.methods.legacy import _AGENT_FILTERS, SCAN_DEADLINE_S
 from agenttower.services.managed.create import MAX_LAYOUTS
@@ -38,6 +42,13 @@ GUIDE = Document(ROOT / "docs/operator-guide.md")
 
 PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "list_containers": schemas.ListContainers,
+    "scan_panes": schemas_agents.ScanPanes,
+    "list_panes": schemas_agents.ListFoundPanes,
+    "attach_log": schemas_logs.AttachLog,
+    "detach_log": schemas_logs.DetachLog,
+    "attach_log_status": schemas_logs.LogStatus,
+    "attach_log_preview": schemas_logs.LogPreview,
+    "logs.read": schemas_logs.ReadLog,
     "managed.layout.create": schemas.CreateLayout,
     "managed.layout.list": schemas.ListLayouts,
     "managed.layout.detail": schemas.LayoutDetail,
@@ -48,6 +59,33 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "managed.pane.recreate": schemas.RecreatePane,
     "managed.layout.remove": schemas.RemoveLayout,
     "managed.event.list": schemas.ListEvents,
+    "routes.add": schemas_routes.AddRoute,
+    "routes.list": schemas_routes.ListRoutes,
+    "routes.show": schemas_routes.ShowRoute,
+    "routes.remove": schemas_routes.ChangeRoute,
+    "routes.preview": schemas_routes.PreviewRoute,
+    "queue.send_input": schemas_prompts.SendInput,
+    "queue.operator_input": schemas_prompts.OperatorInput,
+    "queue.show": schemas_prompts.ShowPrompt,
+    "queue.list": schemas_prompts.ListPrompts,
+    "queue.approve": schemas_prompts.ActOnPrompt,
+    "queue.delay": schemas_prompts.ActOnPrompt,
+    "queue.cancel": schemas_prompts.ActOnPrompt,
+    "routing.enable": schemas_prompts.Toggle,
+    "routing.disable": schemas_prompts.Toggle,
+}
+OF_AGENTS: dict[str, type[msgspec.Struct]] = {
+    "register_agent": schemas_agents.RegisterAgent,
+    "set_role": schemas_agents.SetRole,
+    "set_label": schemas_agents.SetLabel,
+    "set_capability": schemas_agents.SetCapability,
+}
+"""These take ``schema_version`` besides."""
+EVENT_PARAMETERS = {
+    "events.list": ("target", "types", "since", "until", "limit", "cursor", "reverse"),
+    "events.follow_open": ("target", "types", "since"),
+    "events.follow_next": ("session_id", "max_wait_seconds"),
+    "events.follow_close": ("session_id",),
 }
 R = TypeVar("R")
 
@@ -55,6 +93,17 @@ R = TypeVar("R")
 def first_codes(document: Document, *header: str, section: str | None = None) -> list[str]:
     """The code in the first cell of each row."""
     return [codes(row[0])[0] for row in document.table(*header, section=section).rows]
+
+
+# --- attention -----------------------------------------------------------------------------------
+
+
+def test_the_kinds_of_attention_and_which_of_them_block() -> None:
+    rows = CONTRACT.table("kind", "the pane shows", "blocks").rows
+    assert [codes(row[0])[0] for row in rows] == [kind.value for kind in AttentionKind]
+    for row in rows:
+        blocks = {rule.blocks for rule in RULES if rule.kind == codes(row[0])[0]}
+        assert blocks == {"yes": {True}, "no": {False}}.get(row[2], {True, False})
 
 
 # --- methods -------------------------------------------------------------------------------------
@@ -68,10 +117,12 @@ def test_methods_and_their_gates() -> None:
     assert {table["scan_containers"].deadline_s, SCAN_DEADLINE_S} == {90.0}
 
 
-@pytest.mark.parametrize(("method", "struct"), PARAMETERS.items(), ids=PARAMETERS.keys())
+@pytest.mark.parametrize(("method", "struct"), [*PARAMETERS.items(), *OF_AGENTS.items()])
 def test_parameters(method: str, struct: type[msgspec.Struct]) -> None:
-    rows = CONTRACT.table("parameter", section=method).rows
+    rows = list(CONTRACT.table("parameter", section=method).rows)
     known = msgspec.structs.fields(struct)
+    if method in OF_AGENTS:
+        assert codes(rows.pop()[0]) == [schemas_agents.SCHEMA_VERSION]
     assert [codes(row[0])[0] for row in rows] == [field.encode_name for field in known]
     for row, field in zip(rows, known, strict=True):
         assert (row[2] == "required") is field.required, field.name
@@ -87,7 +138,18 @@ def test_filters_of_agents() -> None:
 
 def test_methods_without_a_table_have_no_parameters() -> None:
     sections = {table.section for table in CONTRACT.tables if table.header[0] == "parameter"}
-    assert sections == {*PARAMETERS, "list_agents"}
+    assert sections == {*PARAMETERS, *OF_AGENTS, *EVENT_PARAMETERS, "list_agents"}
+
+
+@pytest.mark.parametrize(("method", "names"), EVENT_PARAMETERS.items())
+def test_parameters_of_events(method: str, names: tuple[str, ...]) -> None:
+    assert tuple(first_codes(CONTRACT, "parameter", section=method)) == names
+    text = Path(method_events.__file__).read_text(encoding="utf-8")
+    assert all(f'"{name}"' in text for name in names)
+
+
+def test_types_of_agents() -> None:
+    assert set(first_codes(CONTRACT, "type", "said by")) == set(AGENT_EVENT_TYPES)
 
 
 # --- states, stages, events ----------------------------------------------------------------------
@@ -124,6 +186,12 @@ def test_every_event_type_is_told_by_some_service() -> None:
     built = re.findall(r"events\.(\w+)\(", text)
     prefixes = ("managed_", "managed_pane_", "managed_layout_")
     assert set(events.EventType) <= {prefix + name for prefix in prefixes for name in built}
+
+
+def test_skip_reasons_of_routes() -> None:
+    rows = CONTRACT.table("skip reason", "winner and target in the line").rows
+    assert {code for row in rows for code in codes(row[0])} == set(SkipReason)
+    assert set(codes(rows[-1][1])) == {"sub_reason", *RenderProblem}
 
 
 # --- errors --------------------------------------------------------------------------------------
@@ -171,12 +239,23 @@ def test_error_codes() -> None:
         errors.IllegalRecreateSource("p", "ready"),
         errors.RecreateChainTooDeep("p", 15, 16),
         errors.ConcurrentRecreate("p", "q"),
+        errors.EventsFilterInvalid("limit", "reason"),
     ],
     ids=lambda error: error.code,
 )
 def test_details_of_errors(error: AgentTowerError) -> None:
     told = {codes(row[0])[0]: codes(row[1]) for row in CONTRACT.table("code", "details").rows}
     assert told[error.code] == list(error.details)
+
+
+# --- prompts -------------------------------------------------------------------------------------
+
+
+def test_prompts() -> None:
+    told = first_codes(CONTRACT, "`block_reason`", "the check that did not pass")
+    assert told == list(prompts.BlockReason)
+    failures = first_codes(CONTRACT, "`failure_reason`", "what happened")
+    assert sorted(failures) == sorted(prompts.FailureReason)
 
 
 # --- numbers and settings ------------------------------------------------------------------------

@@ -14,20 +14,32 @@ import pytest
 
 from agenttower.bench.interface import BenchScan
 from agenttower.domain import events
+from agenttower.domain.agent_events import AgentEvent
 from agenttower.paths import default_paths
+from agenttower.services.agent_log_views import attached_view
 from agenttower.services.agents import agent_view
 from agenttower.services.caller import HOST
-from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService, container_view
+from agenttower.services.discovery import PaneDiscovery, pane_view
+from agenttower.services.log_reading import attachment_view, offset_view
 from agenttower.services.managed import recreation
 from agenttower.services.managed.create import accepted
 from agenttower.services.managed.views import STAGES, ManagedViews
+from agenttower.services.prompt_views import prompt_view
+from agenttower.services.status import StatusService
+from agenttower.services.switch import RoutingSwitch
 from agenttower.services.tower import Tower
-from agenttower.store import layouts
+from agenttower.settings import RoutingRules
+from agenttower.store import agent_events, layouts
+from agenttower.store.agent_logs import AttachmentRecord, OffsetRecord
 from agenttower.store.agents import AgentRecord
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store, open_sqlite
+from agenttower.store.log_attaching import Attached
 from agenttower.store.migrate import migrate
+from agenttower.store.models import Event
+from agenttower.store.panes import PaneKey, PaneRecord
+from agenttower.store.prompts import PromptRecord
 from tests.support.markdown import Document
 
 CONTRACT = Document(Path(__file__).parents[2] / "docs/contract.md")
@@ -65,14 +77,21 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
     paths = default_paths({"HOME": str(tmp_path)})
     given = {
         "store": store,
-        "paths": paths,
-        "clock": lambda: 0,
-        "catalog": Catalog(paths.templates_dir, paths.profiles_dir),
+        "status": StatusService(
+            store,
+            paths,
+            RoutingSwitch(store, lambda: 0, lambda: None),
+            RoutingRules(),
+            lambda: 0,
+            list,
+        ),
     }
     others = signature(Tower).parameters.keys() - given.keys()
     tower = Tower(**cast(Any, given | dict.fromkeys(others, NotAsked())))
     provider = SimpleNamespace(name="docker", scan=lambda _: BenchScan([]))
     benches = cast(Any, SimpleNamespace(providers=(provider,)))
+    log, place = _sample(AttachmentRecord), _sample(OffsetRecord)
+    attached = Attached(log, place, prior_status=None, is_new=True, rotated=False)
     return {
         "layout": detail,
         "pane": detail["panes"][0],
@@ -83,7 +102,22 @@ def shown(store: Store, tmp_path: Path) -> dict[str, dict[str, Any]]:
         "status": tower.status(whole=True),
         "scan": ContainerService(store, benches, paths, lambda: 0, lambda: None).scan(),
         "container": container_view(_sample(ContainerRecord, mounts=[], labels={})),
+        "agent event": _agent_event(store),
         "agent": agent_view(_sample(AgentRecord, role="master")),
+        "pane scan": PaneDiscovery(store, benches, lambda: 0, lambda: None).scan(HOST, None),
+        "prompt": prompt_view(
+            _sample(
+                PromptRecord, state="queued", block_reason=None, failure_reason=None, form="plain"
+            )
+        ),
+        "routing": RoutingSwitch(store, lambda: 0, lambda: None).toggle(HOST, "disabled"),
+        "found pane": pane_view(_sample(PaneRecord, key=PaneKey("", "", "", 0, 0, ""))),
+        "attach_log": attached_view(attached),
+        "attach_log_status": {
+            "agent_id": "",
+            "attachment": attachment_view(attached.attachment),
+            "offset": offset_view(attached.offset),
+        },
     }
 
 
@@ -100,7 +134,17 @@ def test_examples_have_the_keys_of_real_answers(shown: dict[str, dict[str, Any]]
     assert list(stages) == list(STAGES)
     assert stages["pane_create"].keys() == shown["pane"]["stages"]["pane_create"].keys()
     assert examples["status"]["worker"].keys() == shown["status"]["worker"].keys()
+    for part in ("attachment", "offset"):
+        assert examples["attach_log_status"][part].keys() == shown["attach_log_status"][part].keys()
     assert examples["created"]["panes"][0].keys() == shown["created"]["panes"][0].keys()
+
+
+def _agent_event(store: Store) -> dict[str, Any]:
+    source = agent_events.Source("lat_1", "agt_1", None, "/log")
+    error = AgentEvent("error", "error.line.v1", "Error: x", 0, 9, 0, 1, 0)
+    with store.transaction():
+        agent_events.insert(source, [error])
+    return agent_events.event_object(Event.get(Event.kind == "agent"))
 
 
 def _write_layout(store: Store) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from agenttower.domain.attention import AttentionKind
 from agenttower.domain.events import EventType
+from agenttower.domain.prompts import BlockReason, FailureReason
+from agenttower.domain.route_rules import SkipReason
 from agenttower.domain.states import Stage, State
 from tests.support.markdown import Document, codes
 from tests.unit.test_docs_contract import all_codes
@@ -89,6 +92,8 @@ def test_codes_states_and_stages_exist() -> None:
     local = {code for row in contract.table("code", "when").rows for code in codes(row[0])}
     known = all_codes() | local | fields
     known |= {*map(str, Stage), *map(str, State), *map(str, EventType)}
+    known |= {*map(str, AttentionKind), *map(str, SkipReason)}
+    known |= {*map(str, BlockReason), *map(str, FailureReason)}
     for span in FAULTS.spans:
         if re.fullmatch(r"[a-z]+(_[a-z]+)+", span):
             assert span in known, span

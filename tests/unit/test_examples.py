@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from agenttower.domain.classifier import BUILT_IN
 from agenttower.domain.templates import Template, plan
 from agenttower.services.catalog import Catalog
+from agenttower.services.rule_files import RuleBook
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CATALOG = Catalog(EXAMPLES / "templates", EXAMPLES / "profiles")
@@ -20,6 +22,12 @@ def test_there_are_no_problems_and_no_other_files() -> None:
     assert CATALOG.problems() == []
     assert len(OWN) == len(list((EXAMPLES / "templates").iterdir()))
     assert len(CATALOG.profiles()) == len(list((EXAMPLES / "profiles").iterdir()))
+
+
+def test_rules_are_in_force_as_they_are() -> None:
+    book = RuleBook(EXAMPLES / "rules")
+    assert book.problems() == []
+    assert len(book.rules().rules) > len(BUILT_IN)
 
 
 @pytest.mark.parametrize("sources", [CATALOG.template_sources(), CATALOG.profile_sources()])

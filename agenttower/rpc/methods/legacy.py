@@ -14,9 +14,10 @@ import msgspec
 
 from agenttower.domain.identifiers import is_agent_id, is_container_id
 from agenttower.domain.permissions import Role
-from agenttower.errors import BadRequest, SchemaVersionNewer, UnknownFilter, ValueOutOfSet
+from agenttower.errors import UnknownFilter, ValueOutOfSet
 from agenttower.rpc.method import Call, Gate, Method, Params, Result
 from agenttower.rpc.schemas import ListContainers, NoParams, lenient
+from agenttower.rpc.schemas_agents import check_schema
 from agenttower.rpc.services import Services
 
 SCAN_DEADLINE_S = 90.0
@@ -50,7 +51,8 @@ def legacy_methods(services: Services) -> dict[str, Method[Any]]:
         return services.scan_containers()
 
     def list_containers(call: Call[ListContainers]) -> Result:
-        return services.list_containers(call.params.active_only, call.caller.scope)
+        found = services.list_containers(call.params.active_only, call.caller.scope)
+        return {**found, "caller_container_id": call.caller.scope}
 
     def list_agents(call: Call[ListAgents]) -> Result:
         wanted = call.params
@@ -88,7 +90,7 @@ def decode_agent_filters(params: Params, our_schema: Callable[[], object]) -> Li
     :raises ValueOutOfSet: a value outside its set or shape.
     """
     if "schema_version" in params:
-        _check_schema(params["schema_version"], our_schema())
+        check_schema(params["schema_version"], our_schema())
     unknown = [key for key in params if key not in (*_AGENT_FILTERS, "schema_version")]
     if unknown:
         raise UnknownFilter(
@@ -103,16 +105,6 @@ def decode_agent_filters(params: Params, our_schema: Callable[[], object]) -> Li
         active_only=active_only,
         parent_agent_id=_matching(params, "parent_agent_id", is_agent_id, "agt_ and 12 hex"),
     )
-
-
-def _check_schema(theirs: object, ours: object) -> None:
-    if not isinstance(theirs, int) or isinstance(theirs, bool):
-        raise BadRequest("schema_version must be a whole number")
-    if isinstance(ours, int) and ours > theirs:
-        raise SchemaVersionNewer(
-            f"the daemon's schema is {ours} and the client was built for {theirs}; "
-            "update the client"
-        )
 
 
 def _roles(value: object) -> list[str] | None:

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agenttower.bench import logfiles
 from agenttower.bench.interface import Bench, Deadline, PaneExit, PaneView
 from agenttower.bench.registry import Benches
-from agenttower.clock import Clock
+from agenttower.clock import Clock, Micros
 from agenttower.domain.redaction import redact_text
 from agenttower.domain.states import Stage, State
 from agenttower.errors import BenchError, ContainerInactive, ContainerNotFound
+from agenttower.services import log_signals
+from agenttower.services.log_place import LogPlaces, Place
 from agenttower.services.managed import transitions
-from agenttower.store import layouts
+from agenttower.services.turns import Turns
+from agenttower.store import agent_logs, layouts, log_attaching
 from agenttower.store.database import Store, Transaction
 from agenttower.store.layouts import PaneRecord
 from agenttower.store.ledger import ClaimedStep
+from agenttower.store.log_attaching import NewAttachment
 
 LAST_WORDS_LINES = 5
 
@@ -38,10 +41,17 @@ class Parts:
     store: Store
     benches: Benches
     clock: Clock
+    places: LogPlaces
+    turns: Turns
+    """Whoever changes the pipe of an agent's pane takes a turn at its id."""
     wake_readers: Callable[[], None]
     """Called after a commit that readers may be waiting for."""
     on_program_end: Callable[[Transaction, str], None] = lambda transaction, pane_id: None
     """Called in the transaction in which a pane becomes degraded because its program ended."""
+    on_agent_removed: Callable[[Transaction, str], None] = lambda transaction, agent_id: None
+    """Called in the transaction in which a removal takes an agent out of the registry."""
+    wake_logs: Callable[[], None] = lambda: None
+    """Called after a commit that the reader of logs may be waiting for."""
 
 
 class PaneStage:
@@ -81,6 +91,7 @@ class PaneStage:
 
     def _tell(self, transaction: Transaction) -> None:
         transaction.afterwards("readers", self._parts.wake_readers)
+        transaction.afterwards("logs", self._parts.wake_logs)
 
     def overtaken(self, step: ClaimedStep, result: Any) -> None:
         """Nothing to undo: the effect is where every other attempt would find and adopt it."""
@@ -97,15 +108,33 @@ class PaneStage:
         )
 
 
-def prepare_log(bench: Bench, pane: PaneRecord, deadline: Deadline) -> str:
-    """Make the log on the host; returns its path in the bench.
+def prepare_log(parts: Parts, bench: Bench, pane: PaneRecord, deadline: Deadline) -> Place:
+    """Make the log on the host, and in the bench where no mount shows it.
 
     :raises LogNotVisible: the bench cannot write there; the message says what to change.
     """
-    path = Path(pane.log_path)
-    seen_in_bench = logfiles.bench_path(bench.info, path)
-    logfiles.prepare_log(bench.info, path, bench.bench_uid(deadline))
-    return seen_in_bench
+    log = agent_logs.current(pane.reserved_agent_id)
+    if log is not None and log.log_path == pane.log_path:
+        return parts.places.make_again(bench, pane.container_id, log, deadline)
+    return parts.places.make_usual(bench, Path(pane.log_path), deadline)
+
+
+def attach_log(parts: Parts, pane: PaneRecord, place: Place, now: Micros) -> None:
+    """Record that the pane is piped into its log, in the caller's transaction."""
+    file = parts.places.file(place.host_path)
+    attached = log_attaching.attach(
+        NewAttachment(
+            agent_id=pane.reserved_agent_id,
+            log_path=pane.log_path,
+            bench_path=place.bench_path,
+            via=place.via,
+            source="managed",
+            file=file,
+        ),
+        now,
+    )
+    if attached.rotated:
+        log_signals.rotated(attached, file)
 
 
 def find_twice(bench: Bench, pane: PaneRecord, deadline: Deadline) -> PaneView:

@@ -10,21 +10,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 from agenttower.bench import logfiles
-from agenttower.bench.interface import Bench, Deadline, PaneExit, PaneSpec, PaneView
+from agenttower.bench.interface import Bench, Deadline, PaneExit, PaneSpec, PaneTarget, PaneView
 from agenttower.clock import SECOND, Micros
 from agenttower.domain import events
+from agenttower.domain.attention import Attention
 from agenttower.domain.identifiers import marker_title, tmux_session_target
 from agenttower.domain.states import Stage, State
 from agenttower.engine.handler import Failure, StepHandler
 from agenttower.errors import LogNotVisible
+from agenttower.services.attention import AttentionService, Subject, see_if_possible
+from agenttower.services.log_place import Place
 from agenttower.services.managed import transitions
 from agenttower.services.managed.pane_stage import (
     PaneStage,
     PaneVanished,
     Parts,
+    attach_log,
     find_twice,
     last_words,
     prepare_log,
@@ -53,7 +57,7 @@ class PaneCreate(PaneStage):
         self._clear_the_slot(bench, pane, deadline)
         launch = json.loads(pane.launch)
         try:
-            log_path: str | None = prepare_log(bench, pane, deadline)
+            log_path: str | None = prepare_log(self._parts, bench, pane, deadline).bench_path
         except LogNotVisible:
             log_path = None  # log_attach will say why
         spec = PaneSpec(
@@ -119,29 +123,43 @@ class PaneCreate(PaneStage):
             self._bench(pane).kill_pane(pane.tmux_token, time.monotonic() + LOG_WAIT_S)
 
 
-class LaunchProbe(PaneStage):
-    """See at the end of the launch window whether the program still runs."""
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What was seen at the end of a launch window."""
 
-    def perform(
-        self, step: ClaimedStep, deadline: Deadline
-    ) -> tuple[PaneView, PaneExit | None, str]:
+    view: PaneView
+    ended: PaneExit | None
+    words: str
+    waits: Attention | None
+
+
+class LaunchProbe(PaneStage):
+    """See at the end of the launch window whether the program still runs, and whether it waits."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._attention = AttentionService(
+            parts.store, parts.benches, parts.clock, parts.wake_readers
+        )
+
+    def perform(self, step: ClaimedStep, deadline: Deadline) -> Launched:
         pane = self._pane(step)
         with self._living(pane) as bench:
             view = find_twice(bench, pane, deadline)
-            words = ""
             if view.exit is not None:
                 words = read_last_words(bench, pane, deadline)
-        return view, view.exit, words
+                return Launched(view, view.exit, words, None)
+            target = PaneTarget(view.socket_path, view.pane_id, view.pane_pid, pane.tmux_token)
+            return Launched(view, None, "", see_if_possible(bench, target, deadline))
 
     def succeeded(
-        self,
-        transaction: Transaction,
-        step: ClaimedStep,
-        result: tuple[PaneView, PaneExit | None, str],
+        self, transaction: Transaction, step: ClaimedStep, result: Launched
     ) -> Sequence[NewStep]:
-        view, ended, words = result
+        view, ended, words = result.view, result.ended, result.words
         pane = self._pane(step)
         self._tell(transaction)
+        subject = Subject(pane.reserved_agent_id, pane.container_id, pane.layout_id)
+        self._attention.record(subject, result.waits)
         changes: dict[str, object] = {"tmux_pane_index": view.pane_index}
         told = []
         if ended is not None:
@@ -221,23 +239,24 @@ class Registration(PaneStage):
 class LogAttach(PaneStage):
     """Give the pane its final title and prove that its output reaches the log on the host."""
 
-    def perform(self, step: ClaimedStep, deadline: Deadline) -> None:
+    def perform(self, step: ClaimedStep, deadline: Deadline) -> Place:
         pane = self._pane(step)
         with self._living(pane) as bench:
             # The title first: a log that cannot be attached must not leave the marker standing.
             bench.set_title(pane.tmux_token, pane.label, deadline)
             find_twice(bench, pane, deadline)
-            log_path = prepare_log(bench, pane, deadline)
-            bench.ensure_pipe(pane.tmux_token, log_path, deadline)
-        logfiles.wait_for_log(Path(pane.log_path), min(deadline, time.monotonic() + LOG_WAIT_S))
+            place = prepare_log(self._parts, bench, pane, deadline)
+            bench.ensure_pipe(pane.tmux_token, place.bench_path, deadline)
+        logfiles.wait_for_log(place.host_path, min(deadline, time.monotonic() + LOG_WAIT_S))
+        return place
 
     def succeeded(
-        self, transaction: Transaction, step: ClaimedStep, result: None
+        self, transaction: Transaction, step: ClaimedStep, result: Place
     ) -> Sequence[NewStep]:
         pane = self._pane(step)
         now = self._parts.clock()
         self._tell(transaction)
-        agents.attach_log(pane.reserved_agent_id, pane.log_path, "managed", now)
+        attach_log(self._parts, pane, result, now)
         launch_failed = pane.failed_stage is not None
         transitions.change_state(
             self._store,

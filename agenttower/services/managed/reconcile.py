@@ -9,13 +9,10 @@ channel; a bench that cannot be asked tells nothing.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from agenttower.bench import logfiles
 from agenttower.bench.interface import Bench, Deadline, PaneView
 from agenttower.domain import events
 from agenttower.domain.identifiers import MARKER_PREFIX
@@ -27,15 +24,19 @@ from agenttower.errors import (
     LogNotVisible,
     LogTimeout,
 )
-from agenttower.services.managed import removal, transitions
-from agenttower.services.managed.pane_stage import Parts, last_words, prepare_log, read_last_words
-from agenttower.store import agents, layouts, ledger
+from agenttower.services.log_place import Place
+from agenttower.services.managed import log_rearm, removal, transitions
+from agenttower.services.managed.pane_stage import (
+    Parts,
+    attach_log,
+    last_words,
+    read_last_words,
+)
+from agenttower.store import agents, layouts, ledger, log_attaching
 from agenttower.store.database import Transaction
 from agenttower.store.layouts import PaneRecord
 
 log = logging.getLogger(__name__)
-
-LOG_WAIT_S = 2.0
 
 
 @dataclass
@@ -47,6 +48,8 @@ class Findings:
     present: dict[str, PaneView] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     log_lost: dict[str, str] = field(default_factory=dict)
+    log_back: dict[str, Place] = field(default_factory=dict)
+    """Logs that are written although their attachments are not active."""
 
 
 class Reconcile:
@@ -137,22 +140,12 @@ class Reconcile:
             findings.words[pane.pane_id] = read_last_words(bench, pane, deadline)
         if pane.log_attached:
             try:
-                self._rearm_log(bench, pane, view, deadline)
+                place = log_rearm.rearm(self._parts, bench, pane, view, deadline)
             except (LogNotVisible, LogTimeout) as error:
                 findings.log_lost[pane.pane_id] = error.message
-
-    def _rearm_log(
-        self, bench: Bench, pane: PaneRecord, view: PaneView, deadline: Deadline
-    ) -> None:
-        """Attach a log whose pipe has ended, or whose file is not there any more."""
-        path = Path(pane.log_path)
-        there = logfiles.log_is_proven(path)
-        if view.piped and there:
-            return
-        seen_in_bench = prepare_log(bench, pane, deadline)
-        bench.ensure_pipe(pane.tmux_token, seen_in_bench, deadline, anew=not there)
-        logfiles.wait_for_log(path, min(deadline, time.monotonic() + LOG_WAIT_S))
-        log.warning("log pipe of %s re-armed", pane.label, extra={"action": "log_rearmed"})
+            else:
+                if place is not None:
+                    findings.log_back[pane.pane_id] = place
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -175,7 +168,7 @@ class Reconcile:
         now = self._clock()
         if pane.pane_id in findings.gone:
             agents.deactivate(pane.reserved_agent_id)
-            agents.end_log(pane.reserved_agent_id, "stale", now)
+            log_attaching.end(pane.reserved_agent_id, "stale", now)
             return transitions.change_state(
                 self._store,
                 pane,
@@ -190,6 +183,10 @@ class Reconcile:
             return False
         if view.exit is not None and pane.exit_code is None:
             return self._write_exit(transaction, pane, view, findings.words[pane.pane_id])
+        if pane.pane_id in findings.log_back and log_rearm.is_still_due(pane):
+            attach_log(self._parts, pane, findings.log_back[pane.pane_id], now)
+            transaction.afterwards("logs", self._parts.wake_logs)
+            return True
         if pane.pane_id in findings.log_lost:
             return self._write_lost_log(pane, findings.log_lost[pane.pane_id])
         if view.pane_index != pane.tmux_pane_index or view.window_index != pane.tmux_window_index:
@@ -232,7 +229,7 @@ class Reconcile:
 
     def _write_lost_log(self, pane: PaneRecord, reason: str) -> bool:
         now = self._clock()
-        agents.end_log(pane.reserved_agent_id, "stale", now)
+        log_attaching.end(pane.reserved_agent_id, "stale", now)
         told = [events.log_attach_failed(reason)]
         if pane.state is not State.READY:
             return transitions.note(self._store, pane, told, now, log_attached=False)

@@ -33,7 +33,7 @@ from agenttower.errors import (
 from agenttower.services.caller import Caller
 from agenttower.services.managed import transitions
 from agenttower.services.managed.pane_stage import PaneStage, Parts
-from agenttower.store import agents, layouts, ledger
+from agenttower.store import agents, layouts, ledger, log_attaching
 from agenttower.store.database import Store, Transaction
 from agenttower.store.layouts import PaneRecord
 from agenttower.store.ledger import ClaimedStep, NewStep
@@ -211,7 +211,8 @@ class TmuxKill(RemovalStage):
 
 
 class RouteCleanup(RemovalStage):
-    """Take the agent out of the registry's active part, so that nothing is sent to it any more."""
+    """Take the agent out of the registry's active part, and what names it: nothing is sent to it,
+    and no route speaks of it, any more."""
 
     def perform(self, step: ClaimedStep, deadline: Deadline) -> None:
         """Nothing outside the database."""
@@ -219,7 +220,9 @@ class RouteCleanup(RemovalStage):
     def succeeded(
         self, transaction: Transaction, step: ClaimedStep, result: None
     ) -> Sequence[NewStep]:
-        agents.deactivate(self._pane(step).reserved_agent_id)
+        agent_id = self._pane(step).reserved_agent_id
+        agents.deactivate(agent_id)
+        self._parts.on_agent_removed(transaction, agent_id)
         return [NewStep("log_detach", step.subject_id)]
 
 
@@ -232,7 +235,7 @@ class LogDetach(RemovalStage):
     def succeeded(
         self, transaction: Transaction, step: ClaimedStep, result: None
     ) -> Sequence[NewStep]:
-        agents.end_log(self._pane(step).reserved_agent_id, "detached", self._parts.clock())
+        log_attaching.end(self._pane(step).reserved_agent_id, "detached", self._parts.clock())
         return [NewStep("archive", step.subject_id)]
 
 

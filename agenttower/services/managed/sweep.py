@@ -19,7 +19,7 @@ from agenttower.engine.engine import Engine
 from agenttower.errors import AgentTowerError
 from agenttower.services.managed import transitions
 from agenttower.services.managed.pane_stage import without_secrets
-from agenttower.store import agents, layouts, ledger
+from agenttower.store import agents, layouts, ledger, log_attaching
 from agenttower.store.database import Store, Transaction
 from agenttower.store.layouts import PaneRecord
 from agenttower.store.ledger import NewStep
@@ -119,7 +119,7 @@ class MarkerSweep:
         )
         if gone:
             agents.deactivate(pane.reserved_agent_id)
-            agents.end_log(pane.reserved_agent_id, "stale", now)
+            log_attaching.end(pane.reserved_agent_id, "stale", now)
             self._engine.abandon(transaction, pane.pane_id, ("marker_swept", reason))
             self._tidy(transaction, pane)
             log.warning("pending marker swept: %s", pane.pane_id, extra={"action": "sweep"})

@@ -6,7 +6,7 @@ dataclasses.
 
 from __future__ import annotations
 
-from agenttower.store.models.agentlogs import LogAttachment, LogOffset
+from agenttower.store.models.agentlogs import LogAttachment, LogChange, LogOffset
 from agenttower.store.models.base import Table, database
 from agenttower.store.models.benches import Agent, Container, ContainerScan
 from agenttower.store.models.engine import Operation, RelayPosition, Step, Worker
@@ -21,6 +21,7 @@ TABLES: tuple[type[Table], ...] = (
     Agent,
     LogAttachment,
     LogOffset,
+    LogChange,
     Pane,
     PaneScan,
     Attention,
@@ -50,6 +51,7 @@ __all__ = [
     "DaemonState",
     "Event",
     "LogAttachment",
+    "LogChange",
     "LogOffset",
     "ManagedLayout",
     "ManagedPane",

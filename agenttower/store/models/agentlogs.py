@@ -10,7 +10,8 @@ from agenttower.store.models.benches import Agent
 
 class LogAttachment(Table):
     """Where an agent's output is captured. ``log_path`` is the host's, ``bench_path`` the bench's;
-    ``via`` says whether the bench writes it (``pipe``) or we read it through the engine (``exec``).
+    ``via`` says whether the bench writes it (``pipe``) or we read it through the engine (``exec``):
+    then ``fetched`` bytes of the bench's file had been copied when ours had ``fetched_size``.
     """
 
     attachment_id = TextField(primary_key=True)
@@ -29,6 +30,8 @@ class LogAttachment(Table):
     via = TextField(constraints=[Check("via IN ('pipe', 'exec')")])
     pipe_pane_command = TextField(null=True)
     prior_pipe_target = TextField(null=True)
+    fetched = BigIntegerField(constraints=[Check("fetched >= 0")])
+    fetched_size = BigIntegerField(constraints=[Check("fetched_size >= 0")])
 
 
 LogAttachment.add_index(
@@ -41,8 +44,8 @@ LogAttachment.add_index(
 class LogOffset(Table):
     """How far a log has been read; moved in the transaction that writes its events.
 
-    ``byte_offset`` never passes an open debounce window, which is kept in ``open_window`` (JSON),
-    so that a crash loses no activity.
+    A debounce window that is still open is kept in ``open_window`` (JSON) and moves with the
+    offset, so that a crash loses no activity. ``file_inode`` is ``<device>:<inode>``.
     """
 
     agent_id = TextField()
@@ -59,3 +62,31 @@ class LogOffset(Table):
 
     class Meta:
         primary_key = CompositeKey("agent_id", "log_path")
+
+
+class LogChange(Table):
+    """One request to attach or detach an agent's log, from its acceptance to its outcome.
+
+    At most one of an agent is under way. ``request`` and ``outcome`` are JSON; ``undoing`` has
+    failed and clears away what it did to the pane. Kept for a day after it has ended.
+    """
+
+    change_id = TextField(primary_key=True)
+    agent_id = TextField()
+    container_id = TextField()
+    kind = TextField(constraints=[Check("kind IN ('attach', 'detach')")])
+    state = TextField(constraints=[Check("state IN ('open', 'undoing', 'done', 'failed')")])
+    request = TextField()
+    outcome = TextField(null=True)
+    created_at = BigIntegerField()
+    finished_at = BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [Check("(state IN ('done', 'failed')) = (finished_at IS NOT NULL)")]
+
+
+LogChange.add_index(
+    LogChange.index(LogChange.agent_id, name="log_change_under_way", unique=True).where(
+        SQL("state IN ('open', 'undoing')")
+    )
+)

@@ -159,10 +159,26 @@ Event.add_index(
     Event.index(Event.agent_id, Event.id, name="event_of_agent").where(SQL("agent_id IS NOT NULL"))
 )
 Event.add_index(
-    Event.index(Event.event_type, Event.id, name="event_classified").where(SQL("kind = 'agent'"))
+    Event.index(
+        Event.agent_id,
+        Event.created_at,
+        Event.byte_start,
+        Event.id,
+        name="event_of_agent_observed",
+    ).where(SQL("kind = 'agent'"))
+)
+Event.add_index(
+    Event.index(Event.event_type, Event.id, Event.agent_id, name="event_classified").where(
+        SQL("kind = 'agent'")
+    )
 )
 Event.add_index(
     Event.index(Event.created_at, Event.byte_start, Event.id, name="event_observed").where(
         SQL("kind = 'agent'")
+    )
+)
+Event.add_index(
+    Event.index(Event.id, name="event_heartbeat").where(
+        SQL("event_type = 'routing_worker_heartbeat'")
     )
 )

@@ -11,7 +11,8 @@ class Pane(Table):
     """A tmux pane by its six-part key (legacy surfaces part 1, section 7). Never deleted.
 
     ``active`` is presence at the last scan, ``pane_active`` tmux's focus. ``tmux_server`` tells
-    servers on one socket apart, since ``%N`` begins anew with each.
+    servers on one socket apart, since ``%N`` begins anew with each. ``token`` is our own mark,
+    empty on panes that we did not make.
     """
 
     container_id = TextField()
@@ -22,6 +23,7 @@ class Pane(Table):
     tmux_pane_id = TextField()
     tmux_server = TextField()
     container_user = TextField()
+    token = TextField()
     pane_pid = IntegerField()
     pane_tty = TextField()
     pane_current_command = TextField()
@@ -63,7 +65,11 @@ class PaneScan(Table):
 
 
 class Attention(Table):
-    """A pane that waits for a person, by the id of its agent; also before it is registered."""
+    """A pane that waits for a person, by the id of its agent; also before it is registered.
+
+    ``told``: the event of this appearance is written. ``since`` is when it appeared, ``seen_at``
+    when the row was written last.
+    """
 
     agent_id = TextField(primary_key=True)
     kind = TextField()
@@ -71,3 +77,4 @@ class Attention(Table):
     text = TextField()
     since = BigIntegerField()
     seen_at = BigIntegerField()
+    told = BooleanField()

@@ -98,6 +98,11 @@ Prompt.add_index(
     Prompt.index(Prompt.id, name="prompt_open").where(SQL("state IN ('queued', 'blocked')"))
 )
 Prompt.add_index(
+    Prompt.index(Prompt.target_agent_id, Prompt.id, name="prompt_in_line").where(
+        SQL("state = 'queued' AND delivery_attempt_started_at IS NULL")
+    )
+)
+Prompt.add_index(
     Prompt.index(Prompt.target_agent_id, name="prompt_in_flight", unique=True).where(
         SQL("state = 'queued' AND delivery_attempt_started_at IS NOT NULL")
     )
@@ -115,7 +120,10 @@ Prompt.add_index(
 
 
 class Route(Table):
-    """A rule that turns events into prompts. Only ``enabled``, the cursor and the counters move."""
+    """A rule that turns events into prompts. Only ``enabled``, the cursor and the counters move.
+
+    ``container_id`` confines a route that was made from inside a bench to that bench (R12).
+    """
 
     route_id = TextField(primary_key=True)
     event_type = TextField()
@@ -137,6 +145,7 @@ class Route(Table):
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
     created_by_agent_id = TextField(null=True)
+    container_id = TextField(null=True)
 
 
 class DaemonState(Table):

@@ -125,3 +125,15 @@ def test_the_registry_keeps_one_handle_for_each_bench(socket_path: Path) -> None
             with pytest.raises(ContainerNotFound):
                 call("2" * 64)
         assert [bench.bench_id for bench in provider.scan(["nothing"]).benches] == [BENCH_ID]
+
+
+def test_all_panes_are_found_also_on_our_own_socket(bench: TmuxBench, socket_path: Path) -> None:
+    path = str(socket_path)
+    assert path not in bench.discover_panes(soon()).listed
+    made = bench.create_pane(
+        PaneSpec(token(), owner=token(), session="work", title="t", argv=["sleep", "60"]), soon()
+    )
+    found = bench.discover_panes(soon())
+    [pane] = [pane for pane in found.panes if pane.socket_path == path]  # ours for control left out
+    assert (pane.token, pane.pane_id, pane.pane_pid) == (made.token, made.pane_id, made.pane_pid)
+    assert path in found.listed

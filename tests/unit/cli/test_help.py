@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 import pytest
 
@@ -42,14 +44,42 @@ def test_the_commands_there_are():
         "pane recreate",
         "pane remove",
         "pane show",
+        "pane all",
         "agent list",
+        "agent register",
+        "agent set",
+        "agent show",
+        "register-self",
+        "agent attach-log",
+        "agent detach-log",
+        "agent log-status",
+        "logs show",
+        "logs follow",
+        "send",
+        "broadcast",
+        "queue list",
+        "queue show",
+        "queue approve",
+        "queue delay",
+        "queue cancel",
+        "routing enable",
+        "routing disable",
+        "routing status",
         "template list",
         "template show",
         "template validate",
         "profile list",
         "profile show",
         "profile validate",
-        "events",
+        "events rules",
+        "events test-rule",
+        "route add",
+        "route disable",
+        "route enable",
+        "route list",
+        "route remove",
+        "route show",
+        "route test",
         "service install",
         "service uninstall",
         "service status",
@@ -68,7 +98,7 @@ def test_every_help_has_an_example_that_parses(path, cli):
     examples = [line.strip() for line in ended.lines if line.startswith("    agenttower ")]
     assert examples, ended.out
     for example in examples:
-        parse(example.split()[1:])
+        parse(shlex.split(example)[1:])
 
 
 def parse(arguments: list[str]) -> None:
@@ -76,7 +106,7 @@ def parse(arguments: list[str]) -> None:
     # With the context of the root, because click keeps what it made of the inherited settings.
     context = click.Context(root, **root.context_settings)
     command: click.Command = root
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and not arguments[0].startswith("-"):
         inner = command.get_command(context, arguments.pop(0))
         assert inner is not None
         command = inner

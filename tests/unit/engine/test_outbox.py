@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from agenttower.domain.agent_events import AgentEvent
 from agenttower.engine.outbox import Relay
 from agenttower.errors import StateRefused
-from agenttower.store import containers
+from agenttower.store import agent_events, containers
+from agenttower.store.agent_events import Source, event_object
 from agenttower.store.database import Store, open_sqlite
 from agenttower.store.migrate import migrate
-from agenttower.store.models import RelayPosition
+from agenttower.store.models import Event, RelayPosition
 
 
 @pytest.fixture
@@ -117,6 +119,44 @@ def test_a_file_others_can_read_is_refused(store: Store, path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(StateRefused, match="chmod 0600"):
         Relay(store, path)
+
+
+def test_lines_of_every_kind_have_their_own_form_and_are_found_again(
+    store: Store, path: Path
+) -> None:
+    source = Source("atc_0123456789ab", "agt_0123456789ab", "c" * 64, "/logs/a.log")
+    error = AgentEvent("error", "error.line.v1", "Error: ä", 0, 9, 0, 1, 1_000_000)
+    flat = {"event_type": "route_matched", "event_id": 1, "route_id": "r"}
+    with store.transaction():
+        agent_events.insert(source, [error])
+        for kind in ("route", "queue"):
+            Event.insert(
+                kind=kind,
+                event_type="route_matched",
+                actor="daemon",
+                payload=json.dumps(flat),
+                created_at=1,
+            ).execute()
+    run(store, path)
+    RelayPosition.update(last_event_id=0, file_offset=0).execute()  # killed before it was stored
+    write(store, "a")
+    assert run(store, path) == 1
+    agent, route, queue, audit = (json.loads(line) for line in path.read_text().splitlines())
+    assert list(agent)[:3] == ["ts", "event_id", "event_type"]
+    assert agent.keys() - {"ts"} == event_object(Event.get_by_id(1)).keys()
+    assert "ä" in path.read_text()
+    for line, row in ((route, 2), (queue, 3)):
+        assert list(line) == ["ts", "event_type", "event_id", "route_id", "row"]
+        assert (line["event_id"], line["row"]) == (1, row)
+    assert (audit["type"], audit["event_id"]) == ("a", 4)
+
+
+@pytest.mark.parametrize("line", ["7", "{}", "[]", '{"event_id":"1"}', "[" * 100_000, "x"])
+def test_a_foreign_line_is_passed_over(store: Store, path: Path, line: str) -> None:
+    path.write_text(f"{line}\n")
+    path.chmod(0o600)
+    write(store, "a")
+    assert run(store, path) == 1
 
 
 def test_a_symlink_is_refused(store: Store, path: Path, tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""``scan_panes``, ``list_panes``, ``register_agent``, ``set_role``, ``set_label`` and
+``set_capability`` (legacy surfaces part 1, sections 7 and 8).
+
+R12 lets a bench client do all of this in its own container; only the operator makes masters.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec import UNSET, structs
+
+from agenttower.errors import AgentTowerError, ValueOutOfSet
+from agenttower.rpc.method import Call, Gate, Method, Pending, Result
+from agenttower.rpc.schemas import lenient
+from agenttower.rpc.schemas_agents import (
+    AttachLog,
+    ListFoundPanes,
+    PaneCompositeKey,
+    RegisterAgent,
+    ScanPanes,
+    SetCapability,
+    SetLabel,
+    SetRole,
+    of_agents,
+    part,
+)
+from agenttower.rpc.services_agents import AgentServices
+
+PANE_SCAN_DEADLINE_S = 90.0
+"""A scan looks at each container for 12 s at most, eight side by side. So long may it take, and
+before that so long may it wait for its turn, without holding a thread."""
+
+_PANE_ID = re.compile(r"%[0-9]+")
+_OPTIONAL = ("role", "capability", "label", "project_path", "parent_agent_id")
+
+
+def agent_methods(services: AgentServices) -> dict[str, Method[Any]]:
+    """The methods that find panes and say who lives in them, over one set of services."""
+
+    def our_schema() -> object:
+        return services.status(whole=False)["schema_version"]
+
+    def scan_panes(call: Call[ScanPanes]) -> Result | Pending:
+        done = services.scan_panes(call.caller, call.params.container)
+        if done is not None:
+            return done
+        if call.final:
+            raise AgentTowerError("other scans for panes are still under way; try again")
+        return Pending(call.asked_at + PANE_SCAN_DEADLINE_S)
+
+    def list_panes(call: Call[ListFoundPanes]) -> Result:
+        wanted = call.params
+        return services.list_found_panes(
+            call.caller, active_only=wanted.active_only, container=wanted.container
+        )
+
+    def register(call: Call[RegisterAgent]) -> Result:
+        wanted = call.params
+        key = part(PaneCompositeKey, "pane_composite_key", wanted.pane_composite_key)
+        attach = wanted.attach_log
+        log = None if attach is None else part(AttachLog, "attach_log", attach)
+        if key.container_id != wanted.container_id:
+            raise ValueOutOfSet("container_id and pane_composite_key.container_id must be the same")
+        if not _PANE_ID.fullmatch(key.tmux_pane_id):
+            raise ValueOutOfSet("pane_composite_key.tmux_pane_id must look like %0")
+        given = {name: getattr(wanted, name) for name in _OPTIONAL}
+        return services.register_agent(
+            call.caller,
+            structs.asdict(key),
+            {name: value for name, value in given.items() if value is not UNSET},
+            None if log is None else {} if log.log_path is UNSET else {"log_path": log.log_path},
+        )
+
+    def set_role(call: Call[SetRole]) -> Result:
+        wanted = call.params
+        return services.set_role(call.caller, wanted.agent_id, wanted.role, confirm=wanted.confirm)
+
+    def set_label(call: Call[SetLabel]) -> Result:
+        return services.set_label(call.caller, call.params.agent_id, call.params.label)
+
+    def set_capability(call: Call[SetCapability]) -> Result:
+        return services.set_capability(call.caller, call.params.agent_id, call.params.capability)
+
+    return {
+        "scan_panes": Method(
+            lenient(ScanPanes), scan_panes, Gate.KNOWN, deadline_s=PANE_SCAN_DEADLINE_S
+        ),
+        "list_panes": Method(lenient(ListFoundPanes), list_panes, Gate.KNOWN),
+        "register_agent": Method(of_agents(RegisterAgent, our_schema), register, Gate.CONTAINER),
+        "set_role": Method(of_agents(SetRole, our_schema), set_role, Gate.KNOWN),
+        "set_label": Method(of_agents(SetLabel, our_schema), set_label, Gate.KNOWN),
+        "set_capability": Method(of_agents(SetCapability, our_schema), set_capability, Gate.KNOWN),
+    }

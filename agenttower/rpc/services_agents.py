@@ -1,0 +1,45 @@
+"""What the pane and agent methods need of the services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from agenttower.services.caller import Caller
+
+Result = Mapping[str, object]
+
+
+class AgentServices(Protocol):
+    """Part of :class:`agenttower.rpc.services.Services`."""
+
+    def status(self, *, whole: bool) -> Result: ...
+
+    def scan_panes(self, caller: Caller, container: str | None) -> Result | None:
+        """``None`` while another scan is under way; waiting requests are run again after it."""
+        ...
+
+    def list_found_panes(
+        self, caller: Caller, *, active_only: bool, container: str | None
+    ) -> Result: ...
+
+    def register_agent(
+        self,
+        caller: Caller,
+        key: Mapping[str, Any],
+        given: Mapping[str, Any],
+        attach_log: Mapping[str, Any] | None,
+    ) -> Result:
+        """Section 8.3.
+
+        :param key: the six parts of the pane's key, by name.
+        :param given: the optional parameters that the client named, and no others.
+        :param attach_log: ``{}`` or ``{"log_path": …}``; ``None`` for no log.
+        """
+        ...
+
+    def set_role(self, caller: Caller, agent_id: str, role: str, *, confirm: bool) -> Result: ...
+
+    def set_label(self, caller: Caller, agent_id: str, label: str) -> Result: ...
+
+    def set_capability(self, caller: Caller, agent_id: str, capability: str) -> Result: ...

@@ -1,0 +1,120 @@
+"""``set_role``, ``set_label``, ``set_capability`` (legacy surfaces part 1, section 8.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agenttower.clock import Clock
+from agenttower.domain.identifiers import is_agent_id
+from agenttower.domain.permissions import Role, effective_permissions
+from agenttower.errors import (
+    AgentInactive,
+    AgentNotFound,
+    MasterConfirmRequired,
+    SwarmViaSetRole,
+    ValueOutOfSet,
+)
+from agenttower.services.agent_fields import check_capability, check_role, fit_label
+from agenttower.services.agents import audit_role_change
+from agenttower.services.caller import Caller
+from agenttower.store import agents, containers, registry
+from agenttower.store.agents import AgentRecord
+from agenttower.store.database import Store, Transaction
+
+
+class AgentSettings:
+    """Changes one field of an agent. Managed and adopted agents are alike here (FR-008)."""
+
+    def __init__(self, store: Store, clock: Clock, wake_readers: Callable[[], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._wake_readers = wake_readers
+
+    def set_role(
+        self, caller: Caller, agent_id: str, role: str, *, confirm: bool
+    ) -> dict[str, Any]:
+        """Give an agent another role; what it may do follows at once.
+
+        :raises SwarmViaSetRole: always for ``swarm``.
+        :raises MasterConfirmRequired: ``master`` without ``confirm``.
+        :raises HostOnly: a bench client wants a master: only the operator makes masters.
+        """
+        _check_id(agent_id)
+        check_role(role)
+        if role == Role.SWARM:
+            raise SwarmViaSetRole
+        if role == Role.MASTER and not confirm:
+            raise MasterConfirmRequired
+        if role == Role.MASTER:
+            caller.require_host()
+        with self._store.transaction() as transaction:
+            agent = _living(caller, agent_id)
+            container = containers.by_ref(agent.container_id)
+            if container is None or not container.active:
+                raise AgentInactive(
+                    f"the container of agent {agent_id} does not run, so its role stays; "
+                    "start it and run 'agenttower scan'"
+                )
+            changed = self._write(transaction, agent, "role", role)
+            if changed:
+                now = self._clock()
+                audit_role_change(agent_id, agent.role, role, confirm, caller.uid, now)
+        return {
+            **_result(agent, "role", role),
+            "effective_permissions": effective_permissions(role),
+            "audit_appended": changed,
+        }
+
+    def set_label(self, caller: Caller, agent_id: str, label: str) -> dict[str, Any]:
+        """Give an agent another label. :raises FieldTooLong: over 64 characters."""
+        _check_id(agent_id)
+        label = fit_label(label)
+        return self._set(caller, agent_id, "label", label)
+
+    def set_capability(self, caller: Caller, agent_id: str, capability: str) -> dict[str, Any]:
+        """Give an agent another capability. :raises ValueOutOfSet: it can be none."""
+        _check_id(agent_id)
+        check_capability(capability)
+        return self._set(caller, agent_id, "capability", capability)
+
+    def _set(self, caller: Caller, agent_id: str, field: str, value: str) -> dict[str, Any]:
+        with self._store.transaction() as transaction:
+            agent = _living(caller, agent_id)
+            self._write(transaction, agent, field, value)
+        return {**_result(agent, field, value), "audit_appended": False}
+
+    def _write(self, transaction: Transaction, agent: AgentRecord, field: str, value: str) -> bool:
+        if getattr(agent, field) == value:
+            return False
+        registry.update(agent.agent_id, {field: value})
+        transaction.afterwards("readers", self._wake_readers)
+        return True
+
+
+def _check_id(agent_id: str) -> None:
+    if not is_agent_id(agent_id):
+        raise ValueOutOfSet("agent_id must look like agt_0123456789ab")
+
+
+def _living(caller: Caller, agent_id: str) -> AgentRecord:
+    """The agent, if it is active and the caller may change it (R12)."""
+    agent = agents.by_id(agent_id)
+    caller.require_container(None if agent is None else agent.container_id)
+    if agent is None:
+        raise AgentNotFound(agent_id)
+    if not agent.active:
+        raise AgentInactive(
+            f"agent {agent_id} has lost its pane, so nothing about it can be changed; "
+            "register its pane again if that is back"
+        )
+    return agent
+
+
+def _result(agent: AgentRecord, field: str, value: str) -> dict[str, Any]:
+    return {
+        "agent_id": agent.agent_id,
+        "field": field,
+        "prior_value": getattr(agent, field),
+        "new_value": value,
+    }

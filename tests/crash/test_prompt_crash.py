@@ -1,0 +1,190 @@
+"""kill -9 at every point of a prompt's way: at most once, never without a state, in order.
+
+The worker dies while it has a prompt in hand, and the front end while it writes one. What comes
+after must be what the rows say: an interrupted attempt is told, and never repeated.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import pytest
+
+from tests.support.docker import BenchFactory, DockerEngine
+from tests.support.mock_layout import MockLayout, mock_layout
+from tests.support.state_home import StateHome, make_state_home
+from tests.support.tower import Tower
+from tests.support.waiting import wait_until
+
+ARMED = "AGENTTOWER_CRASH_AT"
+INTERRUPTED = ("failed", "attempt_interrupted")
+SENT = ("delivered", None)
+SPOILED = ("failed", "pane_not_ready")
+"""Somebody's text stands in the input; whose it is, the row before says."""
+
+WORKER_POINTS = {
+    # What becomes of the first prompt, what of the two behind it, and which the agent got.
+    "prompt.claimed": (INTERRUPTED, SENT, (1, 2)),
+    "prompt.pasted": (INTERRUPTED, SPOILED, ()),
+    "prompt.entered": (INTERRUPTED, SENT, (0, 1, 2)),
+    "prompt.settling": (INTERRUPTED, SENT, (0, 1, 2)),
+    "prompt.settled": (SENT, SENT, (0, 1, 2)),
+}
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def state_home() -> Iterator[StateHome]:
+    with make_state_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def bench_factory(docker_engine: DockerEngine, state_home: StateHome) -> Iterator[BenchFactory]:
+    factory = BenchFactory(docker_engine, f"at{os.urandom(4).hex()}")
+    try:
+        yield factory
+    finally:
+        factory.remove_all()
+
+
+@pytest.fixture(scope="module")
+def tower(state_home: StateHome, bench_factory: BenchFactory) -> Iterator[Tower]:
+    running = Tower(state_home)
+    running.environ["DOCKER_HOST"] = bench_factory.engine.url
+    running.environ["AGENTTOWER_CONTAINERS_NAME_CONTAINS"] = bench_factory.name_rule
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def mocks(
+    tower: Tower, bench_factory: BenchFactory, tmp_path_factory: pytest.TempPathFactory
+) -> MockLayout:
+    agents = {"s1": ["--think", "0"]}
+    made = mock_layout(tower, bench_factory, tmp_path_factory.mktemp("mocks"), agents)
+    made.ready("s1")
+    return made
+
+
+def rows_of(tower: Tower, ids: list[str]) -> list[tuple[Any, ...]]:
+    """As they stand in the database, whether or not anybody runs."""
+    with closing(sqlite3.connect(tower.home.paths.database)) as database:
+        marks = ", ".join("?" * len(ids))
+        return database.execute(
+            "SELECT state, failure_reason, delivery_attempt_started_at, submission FROM prompt"
+            f" WHERE message_id IN ({marks}) ORDER BY id",
+            ids,
+        ).fetchall()
+
+
+def told_of(tower: Tower, message_id: str) -> list[str]:
+    """The audit lines of one prompt."""
+    with closing(sqlite3.connect(tower.home.paths.database)) as database:
+        lines = database.execute(
+            "SELECT event_type FROM event WHERE kind = 'queue'"
+            " AND json_extract(payload, '$.message_id') = ? ORDER BY id",
+            (message_id,),
+        )
+        return [str(line[0]).removeprefix("queue_message_") for line in lines]
+
+
+@pytest.mark.parametrize("point", WORKER_POINTS)
+def test_a_worker_that_dies_delivers_at_most_once(
+    tower: Tower, mocks: MockLayout, point: str
+) -> None:
+    first, others, arrived = WORKER_POINTS[point]
+    texts = [f"{point} {next(_numbers)}".encode() for _ in range(3)]
+    before = len(mocks.prompts("s1"))
+    tower.stop("worker")
+    tower.start("worker", environ={ARMED: point})
+    ids = [mocks.send("s1", text, wait=False)["message_id"] for text in texts]
+    tower.wait_killed("worker")
+    state, _, attempt, _ = rows_of(tower, ids)[0]
+    assert (state == "delivered") or attempt is not None, "the attempt is stamped before it begins"
+    tower.start("worker")
+
+    def over() -> bool:
+        return all(row[0] not in ("queued", "blocked") for row in rows_of(tower, ids))
+
+    wait_until(over, 30, "every prompt to have an outcome")
+    assert [row[:2] for row in rows_of(tower, ids)] == [first, others, others]
+    wanted = [texts[number] for number in arrived]
+    wait_until(lambda: mocks.prompts("s1")[before:] == wanted, 20, f"exactly {wanted}")
+    endings = ["delivered" if row[0] == "delivered" else "failed" for row in rows_of(tower, ids)]
+    for message_id, ending in zip(ids, endings, strict=True):
+        assert told_of(tower, message_id) == ["enqueued", ending]
+    if others == SPOILED:
+        mocks.bench.exec_run(
+            ["tmux", "send-keys", "-t", mocks.pane_key("s1")["tmux_pane_id"], "C-u"]
+        )
+
+
+@pytest.mark.parametrize("point", ["prompt.committing", "prompt.committed"])
+def test_a_front_end_that_dies_accepts_a_prompt_once(
+    tower: Tower, mocks: MockLayout, point: str
+) -> None:
+    text = f"{point} {next(_numbers)}".encode()
+    before = len(mocks.prompts("s1"))
+    params = {
+        "target": mocks.id("s1"),
+        "body_bytes": base64.b64encode(text).decode(),
+        "idempotency_key": point,
+    }
+    tower.stop("serve")
+    tower.start("serve", environ={ARMED: point})
+    with suppress(OSError, ValueError):
+        tower.call("queue.operator_input", params)
+    tower.wait_killed("serve")
+    tower.start("serve")
+    again = tower.result("queue.operator_input", params)
+    assert again["state"] == "delivered", again
+    assert again["deduplicated"] is (point == "prompt.committed")
+    assert mocks.prompts("s1")[before:] == [text]
+    assert told_of(tower, again["message_id"]) == ["enqueued", "delivered"]
+
+
+def test_a_front_end_that_dies_acts_whole_or_not_at_all(tower: Tower, mocks: MockLayout) -> None:
+    tower.result("routing.disable")
+    tower.result("routing.enable")
+    tower.stop("serve")
+    tower.start("serve", environ={ARMED: "routing.committing"})
+    with suppress(OSError, ValueError):
+        tower.call("routing.disable")
+    tower.wait_killed("serve")
+    tower.start("serve")
+    assert tower.result("routing.status")["value"] == "enabled"
+    tower.stop("worker")
+    held = mocks.send("s1", b"held", wait=False)["message_id"]
+    tower.stop("serve")
+    tower.start("serve", environ={ARMED: "prompt.acting"})
+    with suppress(OSError, ValueError):
+        tower.call("queue.cancel", {"message_id": held})
+    tower.wait_killed("serve")
+    assert told_of(tower, held) == ["enqueued"]
+    tower.start("serve")
+    assert tower.result("queue.cancel", {"message_id": held})["state"] == "canceled"
+    tower.start("worker")
+    assert told_of(tower, held) == ["enqueued", "canceled"]
+
+
+def test_what_was_queued_when_everybody_stopped_is_delivered_in_order(
+    tower: Tower, mocks: MockLayout
+) -> None:
+    texts = [f"in line {next(_numbers)}".encode() for _ in range(3)]
+    before = len(mocks.prompts("s1"))
+    tower.stop("worker")
+    for text in texts:
+        mocks.send("s1", text, wait=False)
+    tower.start("worker")
+    wait_until(lambda: mocks.prompts("s1")[before:] == texts, 30, "all, in order")

@@ -1,0 +1,214 @@
+"""Prompts reach agents in real panes, once and whole, or say honestly why not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.docker import BenchFactory, DockerEngine
+from tests.support.mock_layout import MockLayout, mock_layout
+from tests.support.state_home import StateHome, make_state_home
+from tests.support.tower import Tower
+from tests.support.waiting import wait_until
+
+AGENTS = {
+    "m1": [],
+    "plain": [],
+    "swallows": ["--swallow-enter", "0.4"],
+    "collapses": ["--collapse-pastes", "3"],
+    "half": ["--half-typed", "do not lose this"],
+    "trust": ["--trust"],
+    "works": ["--think", "1"],
+    "crashes": ["--reply", "!crash 3"],
+    "hangs": ["--reply", "!hang"],
+    "shell": ["exec", "bash", "--norc"],
+}
+
+
+@pytest.fixture(scope="module")
+def state_home() -> Iterator[StateHome]:
+    with make_state_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def bench_factory(docker_engine: DockerEngine, state_home: StateHome) -> Iterator[BenchFactory]:
+    factory = BenchFactory(docker_engine, f"at{os.urandom(4).hex()}")
+    try:
+        yield factory
+    finally:
+        factory.remove_all()
+
+
+@pytest.fixture(scope="module")
+def tower(state_home: StateHome, bench_factory: BenchFactory) -> Iterator[Tower]:
+    running = Tower(state_home)
+    running.environ["DOCKER_HOST"] = bench_factory.engine.url
+    running.environ["AGENTTOWER_CONTAINERS_NAME_CONTAINS"] = bench_factory.name_rule
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def mocks(
+    tower: Tower, bench_factory: BenchFactory, tmp_path_factory: pytest.TempPathFactory
+) -> MockLayout:
+    directory: Path = tmp_path_factory.mktemp("mocks")
+    made = mock_layout(tower, bench_factory, directory, AGENTS)
+    made.ready("plain", "swallows", "collapses", "half", "works", "crashes", "hangs")
+    return made
+
+
+def outcome(row: dict[str, Any]) -> tuple[str, str | None]:
+    return row["state"], row["submission"]
+
+
+def test_an_operators_prompt_arrives_as_it_was_written(mocks: MockLayout) -> None:
+    texts = [b"one", "zwei\n\tdrei 漢字 #{pid} %H \\ ;\n".encode(), b"x" * 40_000]
+    for text in texts:
+        row = mocks.send("plain", text)
+        assert outcome(row) == ("delivered", "submitted"), row
+    assert mocks.prompts("plain") == texts
+
+
+def test_64_kib_arrive_whole(mocks: MockLayout) -> None:
+    before = len(mocks.prompts("plain"))
+    text = b"0123456789abcde\n" * 4095 + b"0123456789abcdef"
+    file = mocks.directory / "long"
+    file.write_bytes(text)
+    row = mocks.tower.result(
+        "queue.operator_input",
+        {"target": mocks.id("plain"), "body_file": str(file), "wait_timeout_seconds": 30},
+    )
+    assert row["envelope_size_bytes"] == 65_536
+    assert outcome(row) == ("delivered", "submitted"), row
+    assert mocks.prompts("plain")[before:] == [text]
+
+
+def test_a_masters_prompt_carries_the_envelope(mocks: MockLayout) -> None:
+    before = len(mocks.prompts("plain"))
+    row = mocks.as_master("m1", mocks.id("plain"), b"line one\nline two")["result"]
+    assert outcome(row) == ("delivered", "submitted"), row
+    [got] = mocks.prompts("plain")[before:]
+    assert got.decode() == (
+        f"Message-Id: {row['message_id']}\n"
+        f'From: {mocks.id("m1")} "m1" master [capability=mock]\n'
+        f'To: {mocks.id("plain")} "plain" slave [capability=mock]\n'
+        "Type: prompt\nPriority: normal\nRequires-Reply: yes\n\nline one\nline two"
+    )
+    assert row["envelope_size_bytes"] == len(got)
+
+
+def test_an_enter_that_came_too_soon_is_pressed_again(mocks: MockLayout) -> None:
+    row = mocks.send("swallows", b"once\nand once only")
+    assert outcome(row) == ("delivered", "submitted"), row
+    assert mocks.prompts("swallows") == [b"once\nand once only"]
+
+
+def test_a_collapsed_paste_is_recognised(mocks: MockLayout) -> None:
+    row = mocks.send("collapses", b"1\n2\n3\n4\n5")
+    assert outcome(row) == ("delivered", "submitted"), row
+    assert mocks.prompts("collapses") == [b"1\n2\n3\n4\n5"]
+
+
+def test_whoever_scrolls_does_not_stop_a_prompt(mocks: MockLayout) -> None:
+    before = len(mocks.prompts("plain"))
+    pane = mocks.pane_key("plain")["tmux_pane_id"]
+    mocks.bench.exec_run(["tmux", "copy-mode", "-t", pane])
+    assert outcome(mocks.send("plain", b"a\nb")) == ("delivered", "submitted")
+    assert mocks.prompts("plain")[before:] == [b"a\nb"]
+
+
+def test_a_half_typed_line_is_left_alone(mocks: MockLayout) -> None:
+    row = mocks.send("half", b"no")
+    assert (row["state"], row["failure_reason"]) == ("failed", "pane_not_ready"), row
+    assert "do not lose this" in row["detail"]
+    assert mocks.prompts("half") == []
+    assert mocks.agents["half"].raw() == b""
+
+
+def test_a_dialog_is_not_answered_by_a_prompt(mocks: MockLayout) -> None:
+    row = mocks.send("trust", b"no")
+    assert (row["state"], row["failure_reason"]) == ("failed", "pane_not_ready"), row
+    assert "dialog" in row["detail"]
+    assert mocks.agents["trust"].raw() == b""
+
+
+def test_an_agent_at_work_gets_its_prompts_in_order(mocks: MockLayout) -> None:
+    texts = [f"job {number}".encode() for number in range(4)]
+    for text in texts:
+        mocks.send("works", text, wait=False)
+    wait_until(lambda: mocks.prompts("works") == texts, 30, "all prompts, in order")
+
+
+def test_a_program_that_hangs_is_told_as_unverified(mocks: MockLayout) -> None:
+    assert outcome(mocks.send("hangs", b"hang"))[0] == "delivered"
+    row = mocks.send("hangs", b"anybody there?")
+    assert outcome(row) == ("delivered", "unverified"), row
+    assert row["submission_reason"]
+
+
+def test_an_agent_that_has_crashed_gets_nothing(mocks: MockLayout) -> None:
+    assert mocks.send("crashes", b"die")["state"] == "delivered"
+    pane = mocks.pane_key("crashes")["tmux_pane_id"]
+
+    def crashed() -> bool:
+        shown = mocks.bench.exec_run(["tmux", "capture-pane", "-p", "-t", pane])
+        return b"Traceback" in shown.output
+
+    wait_until(crashed, 20, "the agent to crash")
+    row = mocks.send("crashes", b"no")
+    assert (row["state"], row["failure_reason"]) == ("failed", "pane_not_ready"), row
+    assert mocks.prompts("crashes") == [b"die"]
+
+
+def test_a_bare_shell_gets_nothing(mocks: MockLayout) -> None:
+    row = mocks.send("shell", b"touch /tmp/never")
+    assert (row["state"], row["failure_reason"]) == ("failed", "pane_not_ready"), row
+    assert "shell" in row["detail"]
+
+
+def test_the_kill_switch_holds_everything_back(mocks: MockLayout) -> None:
+    before = len(mocks.prompts("plain"))
+    mocks.tower.result("routing.disable")
+    try:
+        row = mocks.send("plain", b"held")
+        assert (row["state"], row["block_reason"]) == ("blocked", "kill_switch_off")
+    finally:
+        mocks.tower.result("routing.enable")
+    approved = mocks.tower.result("queue.approve", {"message_id": row["message_id"]})
+    assert approved["state"] == "queued"
+    wait_until(lambda: mocks.prompts("plain")[before:] == [b"held"], 20, "the prompt")
+
+
+def test_removing_a_pane_cancels_what_waits_for_it(mocks: MockLayout) -> None:
+    tower = mocks.tower
+    flying, queued = (mocks.send("trust", text, wait=False) for text in (b"one", b"two"))
+
+    def shown(row: dict[str, Any]) -> dict[str, Any]:
+        return dict(tower.result("queue.show", {"message_id": row["message_id"]}))
+
+    wait_until(lambda: shown(flying)["delivery_attempt_started_at"], 20, "the first to be tried")
+    tower.result("managed.pane.remove", {"pane_id": mocks.panes["trust"]["pane_id"]})
+    canceled = shown(queued)
+    assert (canceled["state"], canceled["operator_action"]) == ("canceled", None)
+    assert canceled["detail"] == "the agent's pane was removed"
+    wait_until(lambda: shown(flying)["state"] == "failed", 20, "the first to be settled")
+    after = mocks.send("trust", b"too late")
+    assert (after["state"], after["block_reason"]) == ("blocked", "target_not_active")
+
+
+def test_with_another_tmux(tower: Tower, bench_factory: BenchFactory, tmp_path: Path) -> None:
+    agents = {"m1": [], "swallows": ["--swallow-enter", "0.4"], "other": ["--alternate"]}
+    mocks = mock_layout(tower, bench_factory, tmp_path, agents, "trixie", "trixie")
+    mocks.ready("swallows", "other")
+    for label in ("swallows", "other"):
+        assert outcome(mocks.send(label, b"one\ntwo")) == ("delivered", "submitted")
+        assert mocks.prompts(label) == [b"one\ntwo"]
