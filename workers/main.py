@@ -20,7 +20,7 @@ from agenttower.private import private_directory
 from agenttower.services.managed.sweep import MarkerSweep
 from agenttower.settings import Settings, load_settings
 from workers.consumer import StepConsumer, stop_on_signals
-from workers.health import HealthPump
+from workers.health import HealthPump, OrphanLook
 from workers.log_fetch import LogFetchPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
 from workers.queue import StepHuey
@@ -112,6 +112,8 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     )
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
+    orphans = OrphanLook(core.store, bootstrap.log_parts(core))
+    stack.enter_context(running("orphans", orphans.run, orphans.stop))
     if core.settings.config.logs.fallback == "exec":
         fetching = LogFetchPump(core.store, core.benches, core.doorbell, bootstrap.log_fetch(core))
         stack.callback(fetching.close)
