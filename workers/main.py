@@ -25,7 +25,7 @@ from agenttower.settings import Settings, load_settings
 from workers.attention import AttentionPump
 from workers.consumer import StepConsumer, stop_on_signals
 from workers.delivery import DeliveryPump
-from workers.health import HealthPump
+from workers.health import HealthPump, OrphanLook
 from workers.log_fetch import LogFetchPump
 from workers.log_reader import LogReaderPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
@@ -130,6 +130,8 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     attention = AttentionPump(core.store, core.doorbell, bootstrap.attention_service(core))
     stack.callback(attention.close)
     stack.enter_context(running("attention", attention.run, attention.stop))
+    orphans = OrphanLook(core.store, bootstrap.log_parts(core))
+    stack.enter_context(running("orphans", orphans.run, orphans.stop))
     if core.settings.config.logs.fallback == "exec":
         fetching = LogFetchPump(core.store, core.benches, core.doorbell, bootstrap.log_fetch(core))
         stack.callback(fetching.close)
