@@ -35,7 +35,7 @@ def test_a_layout_from_scan_to_attach(agenttower: Run, tower: Tower, bench_facto
     shown = json.loads(agenttower("layout", "show", layout_id, "--json").out)["result"]
     assert shown["state"] == "ready"
     agents = [line.split("\t") for line in agenttower("agent", "list").lines[1:]]
-    assert {(row[1], row[2], row[-1]) for row in agents} == {
+    assert {(row[1], row[2], row[9]) for row in agents} == {
         ("m1", "master", "managed"),
         ("s1", "slave", "managed"),
         ("s2", "slave", "managed"),
