@@ -20,7 +20,16 @@ from benchmarks.report import Ran, Report, Section
 from benchmarks.scope import Scope
 from tests.support.docker import DockerEngine, open_engine
 
-NAMES = ("engine_steps", "wake_up", "create_latency", "burst", "reads", "recovery", "idle")
+NAMES = (
+    "engine_steps",
+    "wake_up",
+    "create_latency",
+    "burst",
+    "reads",
+    "recovery",
+    "prompts",
+    "idle",
+)
 RESULTS = Path(__file__).parent / "results"
 
 
