@@ -15,7 +15,7 @@ from typing import Literal
 from agenttower import clock, logs
 from agenttower.bench.interface import BenchProvider
 from agenttower.bench.registry import Benches
-from agenttower.domain.agent_screen import input_state
+from agenttower.domain import agent_screen
 from agenttower.engine.doorbell import SAFETY_NET_S, Doorbell
 from agenttower.engine.engine import Engine
 from agenttower.engine.handler import StepHandler, StepQueue
@@ -23,6 +23,7 @@ from agenttower.engine.presence import boot_id
 from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.notify import READY, STOPPING, notify
 from agenttower.services.agent_settings import AgentSettings
+from agenttower.services.attention import AttentionService
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
 from agenttower.services.delivery import Delivery
@@ -144,6 +145,11 @@ def container_service(core: Core) -> ContainerService:
     )
 
 
+def attention_service(core: Core) -> AttentionService:
+    """What looks whether panes wait for a person."""
+    return AttentionService(core.store, core.benches, clock.now, core.wake_readers)
+
+
 def reconciler(core: Core) -> Reconcile:
     """What compares tmux with the rows of this core."""
     return Reconcile(pane_parts(core))
@@ -202,7 +208,7 @@ def delivery(core: Core, worker_id: str) -> Delivery:
         core.benches,
         prompt_changes(core),
         routing_switch(core),
-        input_state,
+        agent_screen,
         worker_id,
     )
 

@@ -19,6 +19,7 @@ from agenttower.errors import AgentTowerError, AlreadyRunning
 from agenttower.private import private_directory
 from agenttower.services.managed.sweep import MarkerSweep
 from agenttower.settings import Settings, load_settings
+from workers.attention import AttentionPump
 from workers.consumer import StepConsumer, stop_on_signals
 from workers.delivery import DeliveryPump
 from workers.health import HealthPump
@@ -109,6 +110,9 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     delivery = DeliveryPump(core.store, core.doorbell, bootstrap.delivery(core, worker_id))
     stack.callback(delivery.close)
     stack.enter_context(running("delivery", delivery.run, delivery.stop))
+    attention = AttentionPump(core.store, core.doorbell, bootstrap.attention_service(core))
+    stack.callback(attention.close)
+    stack.enter_context(running("attention", attention.run, attention.stop))
     containers = bootstrap.container_service(core)
     for provider in core.benches.providers:
         watch = BenchWatch(core.store, provider, containers)

@@ -10,6 +10,7 @@ from agenttower.cli import references
 from agenttower.cli.invocation import Invocation, given, pass_run
 from agenttower.cli.options import container_option, json_option
 from agenttower.cli.output import CONTAINER, Column, key
+from agenttower.cli.pane_table import ATTENTION
 from agenttower.cli.registering import pane_row, registration_options, short
 from agenttower.cli.text import short_id
 
@@ -27,6 +28,7 @@ COLUMNS = (
     key("PARENT", "parent_agent_id"),
     key("ACTIVE", "active"),
     key("ORIGIN", "origin"),
+    ATTENTION,
 )
 
 

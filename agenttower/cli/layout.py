@@ -15,7 +15,7 @@ from agenttower.cli.options import (
     yes_option,
 )
 from agenttower.cli.output import CONTAINER, Column, key
-from agenttower.cli.pane_table import PANE_COLUMNS, show_panes
+from agenttower.cli.pane_table import ATTENTION, PANE_COLUMNS, show_panes
 from agenttower.cli.text import age
 
 COLUMNS = (
@@ -27,6 +27,7 @@ COLUMNS = (
     key("READY", "ready_pane_count"),
     key("PANES", "intended_pane_count"),
     Column("CREATED", lambda row: row["created_at"], lambda row: f"{age(row['created_at'])} ago"),
+    ATTENTION,
 )
 
 

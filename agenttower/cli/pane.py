@@ -15,6 +15,7 @@ from agenttower.cli.options import (
     yes_option,
 )
 from agenttower.cli.output import CONTAINER, Column, key
+from agenttower.cli.pane_table import ATTENTION
 from agenttower.cli.text import age
 
 COLUMNS = (
@@ -28,6 +29,7 @@ COLUMNS = (
     key("AGENT_ID", "agent_id"),
     key("TMUX_PANE", "tmux_pane_id"),
     key("LOG_ATTACHED", "log_attached"),
+    ATTENTION,
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from agenttower.domain.attention import Attention, attention
@@ -27,7 +27,7 @@ class InputKind(StrEnum):
     SHELL = "shell"
     """A bare shell, where an agent was expected."""
     HALF_TYPED = "half_typed"
-    """Somebody's text stands in the input line."""
+    """Somebody's text stands in the input line; a ``!`` that has put it into shell mode is one."""
     UNKNOWN = "unknown"
     """Nothing that is known: another program, or an agent in a dress not seen before."""
 
@@ -54,12 +54,14 @@ class _Input:
     text: str
     at_start: bool
     """The cursor stands before the text: what is there may be the agent's own hint."""
+    shell: bool = False
+    """What is typed here would be run by a shell."""
 
 
 _SHELL_CAPABILITIES = ("shell", "bash", "zsh", "test", "test-runner", "tests")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "fish", "ksh", "csh", "tcsh", "nu"})
 _RULE = re.compile(r"^[╭╰]?─{8,}")
-_GLYPH = re.compile(r"[❯>](?: |$)")
+_GLYPH = re.compile(r"[❯>!](?: |$)")
 _BUSY = re.compile(r"(?i)\besc (to )?(interrupt|cancel)\b|^\s*[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] \S")
 _AIDER_WAITS = re.compile(r"^[ ░█]{1,40}Waiting for \S")
 _AIDER_PROMPT = re.compile(r"^(?:[a-z-]{1,20} )?(?:multi)?> ?")
@@ -92,6 +94,8 @@ def _state(name: str, rows: Rows, found: _Input) -> InputState:
     text = found.text
     if found.at_start and _DRESSES[name].hint.match(text):
         text = ""
+    if found.shell:
+        text = f"!{text}"
     around = [*rows.text[max(0, found.top - _ROWS_ABOVE) : found.top], *rows.text[found.end :]]
     if any(_BUSY.search(row) for row in around):
         return InputState(InputKind.BUSY, text, name)
@@ -129,31 +133,34 @@ def _between_rules(rows: Rows) -> _Input | None:
     if not drawn or not _GLYPH.match(drawn[0]) or any(_GLYPH.match(row) for row in text[end:]):
         return None
     boxed = 2 if text[top].startswith("│") else 0
-    return _found(rows, top, end, [row[2:] for row in drawn], boxed + 2)
+    found = _found(rows, top, end, [row[2:] for row in drawn], boxed + 2)
+    return replace(found, shell=drawn[0].startswith("!"))
 
 
 def _codex(rows: Rows) -> _Input | None:
     """``› text`` where the cursor is, a blank row, and a footer."""
-    top = _row_above(rows, lambda row: re.match(r"›(?: |$)", row) is not None)
+    top = _row_above(rows, lambda row: re.match(r"[›!](?: |$)", row) is not None)
     if top is None:
         return None
     end = rows.cursor_row + 1
     while end < len(rows.text) and rows.text[end]:
         end += 1
-    return _found(rows, top, end, [row[2:] for row in rows.text[top:end]], 2)
+    found = _found(rows, top, end, [row[2:] for row in rows.text[top:end]], 2)
+    return replace(found, shell=rows.text[top].startswith("!"))
 
 
 def _gemini(rows: Rows) -> _Input | None:
     """`` > text`` where the cursor is, under a rule or in a box."""
     inside = [re.sub(r"^│|│$", "", row) for row in rows.text]
-    top = _row_above(rows, lambda row: re.match(r"│? > ", f"{row} ") is not None)
+    top = _row_above(rows, lambda row: re.match(r"│? [>!] ", f"{row} ") is not None)
     if top is None or not any(_RULE.match(row) for row in rows.text[max(0, top - 4) : top]):
         return None
     end = rows.cursor_row + 1
     while end < len(inside) and inside[end].strip() and not _RULE.match(rows.text[end]):
         end += 1
     boxed = 1 if rows.text[top].startswith("│") else 0
-    return _found(rows, top, end, [row[3:].rstrip() for row in inside[top:end]], boxed + 3)
+    found = _found(rows, top, end, [row[3:].rstrip() for row in inside[top:end]], boxed + 3)
+    return replace(found, shell=inside[top].startswith(" !"))
 
 
 def _opencode(rows: Rows) -> _Input | None:
@@ -169,7 +176,8 @@ def _opencode(rows: Rows) -> _Input | None:
         return None
     text = [re.sub(r"^\s*┃ {0,2}", "", row) for row in rows.text[top + 1 : end - 2]]
     indent = len(rows.text[top]) - len(rows.text[top].lstrip())
-    return _found(rows, top + 1, end, text, indent + 3)
+    found = _found(rows, top + 1, end, text, indent + 3)
+    return replace(found, shell=rows.text[end - 1].split() == ["┃", "Shell"])
 
 
 def _aider(rows: Rows) -> _Input | None:
@@ -198,8 +206,8 @@ _DRESSES = {
     "claude": _Dress(_between_rules, re.compile('Try "')),
     "mock": _Dress(_between_rules, re.compile("(?!)")),
     "codex": _Dress(_codex, re.compile(r"[^\n]+$")),
-    "gemini": _Dress(_gemini, re.compile(r"\s*Type your message")),
-    "opencode": _Dress(_opencode, re.compile("Ask anything")),
+    "gemini": _Dress(_gemini, re.compile(r"\s*Type your (message|shell command)")),
+    "opencode": _Dress(_opencode, re.compile("Ask anything|Run a command")),
     "aider": _Dress(_aider, re.compile("(?!)")),
 }
 
@@ -221,3 +229,8 @@ def _row_above(rows: Rows, begins: Callable[[str], bool]) -> int | None:
 
 def _in_block(row: str) -> bool:
     return row.lstrip().startswith("┃")
+
+
+def draws_an_input(capability: str) -> bool:
+    """Whether an agent of this capability is known to draw an input line, once it has started."""
+    return any(capability.startswith(name) for name in _DRESSES)

@@ -78,8 +78,8 @@ RULES: tuple[ScreenRule, ...] = (
     ScreenRule(
         "screen.trust.v1", _K.TRUST_DIALOG, "Claude Code, Codex, Gemini CLI: may it work here?",
         menu=True,
-        says=_r(r"(?i)\b(do you trust\b|trust this (folder|directory)|trust the (files|contents)|"
-                r"quick safety check)"),
+        says=_r(r"(?i)\b(do you trust\b|trust (this |parent )?(folder|directory)|"
+                r"trust the (files|contents)|quick safety check)"),
     ),
     ScreenRule(
         "screen.login_choice.v1", _K.LOGIN, "Claude Code, Codex, Gemini CLI: how to sign in",
@@ -108,7 +108,8 @@ RULES: tuple[ScreenRule, ...] = (
     ),
     ScreenRule(
         "screen.opencode_permission.v1", _K.PERMISSION, "opencode: may it run this?",
-        says=_r(r"^\s*┃\s+△ Permission required"), ends=_r(r"^\s*┃.*\bAllow once\b"),
+        says=_r(r"^\s*┃\s+△ Permission required"),
+        ends=_r(r"^\s*┃.*\b(Allow once|enter confirm)\b"),
     ),
     ScreenRule(
         "screen.opencode_choice.v1", _K.QUESTION, "opencode: options to select from",
@@ -273,7 +274,7 @@ def _block_above(rows: Sequence[str], menu: range) -> str:
         if len(block) >= _MAX_BLOCK or _EDGE.match(rows[n]) or _SPOKEN.match(rows[n]):
             break
         row = _FRAME.sub("", rows[n])
-        if not _EDGE.match(row):
+        if not _EDGE.match(row) and not row.startswith("╌╌"):
             block.append(row)
     text = " ".join(reversed(block)).strip()
     return text or " ".join(_FRAME.sub("", rows[n]) for n in menu)

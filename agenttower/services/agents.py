@@ -9,7 +9,8 @@ from agenttower.clock import Micros, to_rfc3339, to_rfc3339_or_none
 from agenttower.domain.identifiers import is_agent_id, is_container_id
 from agenttower.domain.permissions import Role, effective_permissions
 from agenttower.errors import ValueOutOfSet
-from agenttower.store import agents, containers
+from agenttower.services.attention import attention_view
+from agenttower.store import agents, attention, containers
 from agenttower.store.agents import AgentRecord
 
 
@@ -43,6 +44,7 @@ class AgentService:
             active_only=active_only,
             parent_agent_id=parent_agent_id,
         )
+        waits = attention.of_agents([record.agent_id for record in records if record.active])
         return {
             "filter": {
                 "role": list(roles) if roles is not None else None,
@@ -51,7 +53,7 @@ class AgentService:
                 "parent_agent_id": parent_agent_id,
             },
             "agents": [
-                agent_view(record)
+                agent_view(record) | {"attention": attention_view(waits.get(record.agent_id))}
                 for record in records
                 if scope is None or record.container_id == scope
             ],

@@ -14,6 +14,7 @@ from agenttower.engine import presence
 from agenttower.paths import Paths
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
+from agenttower.services.attention import attention_status
 from agenttower.services.caller import Caller
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
@@ -120,6 +121,7 @@ class Tower:
             return base
         return base | {
             "layouts": layouts.counts_by_state(),
+            "attention": attention_status(),
             "steps": ledger.open_steps(),
             "file_problems": [str(problem) for problem in self._catalog.problems()],
         }

@@ -57,6 +57,8 @@ PROMPT_POINTS = (
     "routing.committing",
 )
 """Killed at in test_prompt_crash.py."""
+ELSEWHERE = ("attention.settling",)
+"""Passed by no operation; ``tests/integration/test_attention.py`` kills there."""
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +67,7 @@ def covered() -> set[str]:
     """Every point at which the matrix kills."""
     points = {f"{stage}.{m}" for stages in STAGES.values() for stage in stages for m in MOMENTS}
     points.update(point.partition(":")[0] for point in QUEUE_POINTS)
+    points.update(ELSEWHERE)
     return points.union(PROMPT_POINTS, *SERVE_POINTS.values())
 
 

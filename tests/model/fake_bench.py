@@ -22,7 +22,9 @@ from agenttower.bench.interface import (
     Mount,
     PaneExit,
     PaneSpec,
+    PaneTarget,
     PaneView,
+    Screen,
 )
 from agenttower.errors import (
     BenchConnectionLost,
@@ -269,6 +271,10 @@ class FakeBench:
 
     def capture_tail(self, token: str, lines: int, deadline: Deadline) -> str:
         return self._call("capture_tail", deadline, lambda tmux: "bye" if tmux.find(token) else "")
+
+    def screen(self, target: PaneTarget, deadline: Deadline) -> Screen | None:
+        """Nothing in the model waits for a person."""
+        return None
 
     def watch_exits(self) -> ExitWatcher:
         raise AssertionError("the model check looks by itself")

@@ -15,7 +15,8 @@ from tests.support.screens import all_screens
 FIXTURES = all_screens()
 PIECES = st.sampled_from(
     ["❯", "›", "> ", "1. ", "2. ", "│", "┃", "─" * 20, "╭", "╰", "(y/N)", "[", "]", "Password: ",
-     "● ", "API Error", "esc to interrupt", "\u00a0", "漢", "e\u0301", "\x1b[2J", "\x00", "\ud800", "$ "]
+     "● ", "API Error", "esc to interrupt", "\u00a0", "漢", "e\u0301", "\x1b[2J", "\x00", "\ud800",
+     "$ "]
 )  # fmt: skip
 LINES = st.lists(st.lists(PIECES | st.text(max_size=5), max_size=8).map("".join), max_size=30)
 NUMBERS = st.integers(min_value=0, max_value=300)

@@ -123,7 +123,7 @@ def add_mock_layout(
         [
             {
                 "role": "master" if label.startswith("m") else "slave",
-                "capability": "mock",
+                "capability": "program" if list(options[label])[:1] == ["exec"] else "mock",
                 "label_pattern": label,
                 "default_launch_command_ref": f"{session}-{label}",
             }

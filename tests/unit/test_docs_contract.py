@@ -16,6 +16,7 @@ import agenttower
 from agenttower import errors, settings
 from agenttower.cli.exit_codes import MEANING
 from agenttower.domain import events, prompts, retry
+from agenttower.domain.attention import RULES, AttentionKind
 from agenttower.domain.identifiers import MAX_IDENTIFIER
 from agenttower.domain.states import ALLOWED, LABEL_HOLDERS, Stage, State
 from agenttower.domain.templates import MAX_PANES
@@ -73,6 +74,17 @@ R = TypeVar("R")
 def first_codes(document: Document, *header: str, section: str | None = None) -> list[str]:
     """The code in the first cell of each row."""
     return [codes(row[0])[0] for row in document.table(*header, section=section).rows]
+
+
+# --- attention -----------------------------------------------------------------------------------
+
+
+def test_the_kinds_of_attention_and_which_of_them_block() -> None:
+    rows = CONTRACT.table("kind", "the pane shows", "blocks").rows
+    assert [codes(row[0])[0] for row in rows] == [kind.value for kind in AttentionKind]
+    for row in rows:
+        blocks = {rule.blocks for rule in RULES if rule.kind == codes(row[0])[0]}
+        assert blocks == {"yes": {True}, "no": {False}}.get(row[2], {True, False})
 
 
 # --- methods -------------------------------------------------------------------------------------

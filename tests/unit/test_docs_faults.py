@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agenttower.domain.attention import AttentionKind
 from agenttower.domain.events import EventType
 from agenttower.domain.prompts import BlockReason, FailureReason
 from agenttower.domain.states import Stage, State
@@ -89,7 +90,7 @@ def test_codes_states_and_stages_exist() -> None:
             fields |= set(re.findall(r'"(\w+)":', json.dumps(json.loads(block.text))))
     local = {code for row in contract.table("code", "when").rows for code in codes(row[0])}
     known = all_codes() | local | fields
-    known |= {*map(str, Stage), *map(str, State), *map(str, EventType)}
+    known |= {*map(str, Stage), *map(str, State), *map(str, EventType), *map(str, AttentionKind)}
     known |= {*map(str, BlockReason), *map(str, FailureReason)}
     for span in FAULTS.spans:
         if re.fullmatch(r"[a-z]+(_[a-z]+)+", span):

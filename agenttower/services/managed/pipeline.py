@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from agenttower.bench import logfiles
-from agenttower.bench.interface import Bench, Deadline, PaneExit, PaneSpec, PaneView
+from agenttower.bench.interface import Bench, Deadline, PaneExit, PaneSpec, PaneTarget, PaneView
 from agenttower.clock import SECOND, Micros
 from agenttower.domain import events
+from agenttower.domain.attention import Attention
 from agenttower.domain.identifiers import marker_title, tmux_session_target
 from agenttower.domain.states import Stage, State
 from agenttower.engine.handler import Failure, StepHandler
 from agenttower.errors import LogNotVisible
+from agenttower.services.attention import AttentionService, Subject, see_if_possible
 from agenttower.services.managed import transitions
 from agenttower.services.managed.pane_stage import (
     PaneStage,
@@ -119,29 +122,43 @@ class PaneCreate(PaneStage):
             self._bench(pane).kill_pane(pane.tmux_token, time.monotonic() + LOG_WAIT_S)
 
 
-class LaunchProbe(PaneStage):
-    """See at the end of the launch window whether the program still runs."""
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What was seen at the end of a launch window."""
 
-    def perform(
-        self, step: ClaimedStep, deadline: Deadline
-    ) -> tuple[PaneView, PaneExit | None, str]:
+    view: PaneView
+    ended: PaneExit | None
+    words: str
+    waits: Attention | None
+
+
+class LaunchProbe(PaneStage):
+    """See at the end of the launch window whether the program still runs, and whether it waits."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._attention = AttentionService(
+            parts.store, parts.benches, parts.clock, parts.wake_readers
+        )
+
+    def perform(self, step: ClaimedStep, deadline: Deadline) -> Launched:
         pane = self._pane(step)
         with self._living(pane) as bench:
             view = find_twice(bench, pane, deadline)
-            words = ""
             if view.exit is not None:
                 words = read_last_words(bench, pane, deadline)
-        return view, view.exit, words
+                return Launched(view, view.exit, words, None)
+            target = PaneTarget(view.socket_path, view.pane_id, view.pane_pid, pane.tmux_token)
+            return Launched(view, None, "", see_if_possible(bench, target, deadline))
 
     def succeeded(
-        self,
-        transaction: Transaction,
-        step: ClaimedStep,
-        result: tuple[PaneView, PaneExit | None, str],
+        self, transaction: Transaction, step: ClaimedStep, result: Launched
     ) -> Sequence[NewStep]:
-        view, ended, words = result
+        view, ended, words = result.view, result.ended, result.words
         pane = self._pane(step)
         self._tell(transaction)
+        subject = Subject(pane.reserved_agent_id, pane.container_id, pane.layout_id)
+        self._attention.record(subject, result.waits)
         changes: dict[str, object] = {"tmux_pane_index": view.pane_index}
         told = []
         if ended is not None:

@@ -9,11 +9,13 @@ from typing import Any
 from agenttower.clock import to_rfc3339, to_rfc3339_or_none
 from agenttower.domain.cursors import decode_cursor, encode_cursor
 from agenttower.domain.identifiers import check_identifier, check_uuid, normalise_container_ref
-from agenttower.domain.states import STATE_ORDER, State
+from agenttower.domain.states import LABEL_HOLDERS, STATE_ORDER, State
 from agenttower.engine import outbox
 from agenttower.errors import LayoutNotFound, PaneNotFound, ValidationFailed
+from agenttower.services.attention import attention_view, layout_attention
 from agenttower.services.caller import Caller
-from agenttower.store import containers, layouts, ledger
+from agenttower.store import attention, containers, layouts, ledger
+from agenttower.store.attention import AttentionRecord
 from agenttower.store.database import Store
 from agenttower.store.layouts import LAYOUT_KEY, PANE_KEY, LayoutRecord, PaneRecord
 from agenttower.store.ledger import StepRecord
@@ -61,8 +63,14 @@ class ManagedViews:
                 limit=limit + 1,
                 after=key,
             )
-            ready = layouts.ready_counts([record.layout_id for record, _ in rows])
-        items = [layout_item(record, ready.get(record.layout_id, 0)) for record, _ in rows[:limit]]
+            ids = [record.layout_id for record, _ in rows]
+            ready = layouts.ready_counts(ids)
+            waiting = attention.of_layouts(ids)
+        items = [
+            layout_item(record, ready.get(record.layout_id, 0))
+            | {"attention": layout_attention(waiting.get(record.layout_id, ()))}
+            for record, _ in rows[:limit]
+        ]
         return {"items": items, "next": _next_cursor("layouts", rows, limit, filters)}
 
     def layout_detail(
@@ -78,6 +86,8 @@ class ManagedViews:
             panes = layouts.panes_of(layout_id)
             shown = panes if include_terminal_panes else _without_terminal(panes)
             steps = ledger.steps_of([pane.pane_id for pane in shown])
+            waits = attention.of_agents([pane.reserved_agent_id for pane in shown])
+            waiting = attention.of_layouts([layout_id]).get(layout_id, ())
         detail: dict[str, Any] = {
             "layout_id": layout.layout_id,
             "container_id": layout.container_id,
@@ -86,11 +96,12 @@ class ManagedViews:
             "tmux_session_target": layout.tmux_session_target,
             "state": layout.state.value,
             "intended_pane_count": layout.intended_pane_count,
-            "panes": [pane_view(pane, steps) for pane in shown],
+            "panes": [pane_view(pane, steps, waits) for pane in shown],
             "created_at": to_rfc3339(layout.created_at),
             "updated_at": to_rfc3339(layout.updated_at),
             "origin": "managed",
             "revision": layout.revision,
+            "attention": layout_attention(waiting),
         }
         if layout.failed_stage is not None:
             detail["failed_stage"] = layout.failed_stage
@@ -135,7 +146,8 @@ class ManagedViews:
                 container_id=scope, layout_id=layout_id, states=states, limit=limit + 1, after=key
             )
             steps = ledger.steps_of([record.pane_id for record, _ in rows[:limit]])
-        items = [pane_view(record, steps) for record, _ in rows[:limit]]
+            waits = attention.of_agents([record.reserved_agent_id for record, _ in rows[:limit]])
+        items = [pane_view(record, steps, waits) for record, _ in rows[:limit]]
         return {"items": items, "next": _next_cursor("panes", rows, limit, filters)}
 
     def pane_detail(
@@ -148,7 +160,8 @@ class ManagedViews:
             caller.require_container(None if pane is None else pane.container_id)
             if pane is None:
                 raise PaneNotFound(pane_id)
-            detail = pane_view(pane, ledger.steps_of([pane_id]))
+            waits = attention.of_agents([pane.reserved_agent_id])
+            detail = pane_view(pane, ledger.steps_of([pane_id]), waits)
             if include_predecessor_chain:
                 detail["predecessor_chain"] = _chain(pane)
         return detail
@@ -192,8 +205,13 @@ def layout_item(layout: LayoutRecord, ready: int) -> dict[str, Any]:
     }
 
 
-def pane_view(pane: PaneRecord, steps: Sequence[StepRecord]) -> dict[str, Any]:
-    """PANE of managed.md section 3, with the ledger of its stages."""
+def pane_view(
+    pane: PaneRecord, steps: Sequence[StepRecord], waits: Mapping[str, AttentionRecord]
+) -> dict[str, Any]:
+    """PANE of managed.md section 3, with the ledger of its stages and what it waits for.
+
+    :param waits: what panes wait for, by the id of their agent.
+    """
     own = {step.stage: step for step in steps if step.subject_id == pane.pane_id}
     shown: dict[str, Any] = {
         "pane_id": pane.pane_id,
@@ -219,10 +237,16 @@ def pane_view(pane: PaneRecord, steps: Sequence[StepRecord]) -> dict[str, Any]:
         "restart": None if pane.restart is None else json.loads(pane.restart),
         "created_at": to_rfc3339(pane.created_at),
         "stages": _stages_view(own, pane.state),
+        "attention": attention_view(waits.get(pane.reserved_agent_id) if _runs(pane) else None),
     }
     if pane.failed_stage is not None:
         shown["failed_stage"] = pane.failed_stage
     return shown
+
+
+def _runs(pane: PaneRecord) -> bool:
+    """Whether its program may still wait for somebody."""
+    return pane.state in LABEL_HOLDERS and pane.exit_code is None
 
 
 def _stages_view(own: Mapping[str, StepRecord], state: State) -> dict[str, Any]:

@@ -65,7 +65,11 @@ class PaneScan(Table):
 
 
 class Attention(Table):
-    """A pane that waits for a person, by the id of its agent; also before it is registered."""
+    """A pane that waits for a person, by the id of its agent; also before it is registered.
+
+    ``told``: the event of this appearance is written. ``since`` is when it appeared, ``seen_at``
+    when the row was written last.
+    """
 
     agent_id = TextField(primary_key=True)
     kind = TextField()
@@ -73,3 +77,4 @@ class Attention(Table):
     text = TextField()
     since = BigIntegerField()
     seen_at = BigIntegerField()
+    told = BooleanField()

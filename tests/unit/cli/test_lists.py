@@ -45,8 +45,10 @@ def test_agent_list(cli, daemon: FakeDaemon):
     daemon.on("list_containers", {"filter": "all", "containers": [samples.container()]})
     ended = cli("agent", "list", "--role", "master", "--container", "bench-1", "--active-only")
     assert ended.lines == [
-        "AGENT_ID\tLABEL\tROLE\tCAPABILITY\tCONTAINER\tPANE\tPROJECT\tPARENT\tACTIVE\tORIGIN",
-        f"agt_m1\tm1\tmaster\torchestrator\t{samples.CONTAINER[:12]}\twork:0.2\t\t-\ttrue\tmanaged",
+        "AGENT_ID\tLABEL\tROLE\tCAPABILITY\tCONTAINER\tPANE\tPROJECT\tPARENT\tACTIVE\tORIGIN"
+        "\tATTENTION",
+        f"agt_m1\tm1\tmaster\torchestrator\t{samples.CONTAINER[:12]}\twork:0.2\t\t-\ttrue\tmanaged"
+        "\t-",
     ]
     assert daemon.params_of("list_agents") == [
         {"role": ["master"], "container_id": samples.CONTAINER, "active_only": True}
@@ -60,7 +62,8 @@ def test_layout_list_follows_all_pages(cli, daemon: FakeDaemon):
     }
     daemon.on("managed.layout.list", lambda params: pages[params.get("after")])
     ended = cli("layout", "list", "--state", "ready", "--state", "failed")
-    assert ended.lines[0] == "LAYOUT_ID\tCONTAINER\tTEMPLATE\tSESSION\tSTATE\tREADY\tPANES\tCREATED"
+    header = "LAYOUT_ID CONTAINER TEMPLATE SESSION STATE READY PANES CREATED ATTENTION"
+    assert ended.lines[0].split("\t") == header.split()
     assert [line.split("\t")[0] for line in ended.lines[1:]] == ["a", "b", "c"]
     assert daemon.params_of("managed.layout.list") == [
         {"state": ["ready", "failed"], "limit": 200},
@@ -111,14 +114,24 @@ def test_layout_show(cli, daemon: FakeDaemon):
     assert daemon.requests[0][1] == {"layout_id": samples.LAYOUT, "include_terminal_panes": True}
     assert "state=failed" in lines
     assert lines[lines.index("") + 1 :] == [
-        "PANE\tLABEL\tROLE\tSTATE\tAGENT_ID\tTMUX_PANE\tEXIT_CODE\tREASON",
-        "pane-m1\tm1\tmaster\tready\tagt_m1\t%0\t-\t-",
-        "pane-s1\ts1\tslave\tfailed\t-\t%0\t-\tregistration: no room",
+        "PANE\tLABEL\tROLE\tSTATE\tAGENT_ID\tTMUX_PANE\tEXIT_CODE\tREASON\tATTENTION",
+        "pane-m1\tm1\tmaster\tready\tagt_m1\t%0\t-\t-\t-",
+        "pane-s1\ts1\tslave\tfailed\t-\t%0\t-\tregistration: no room\t-",
     ]
     assert (
         json.loads(cli("layout", "show", samples.LAYOUT, "--json").out)["result"]["state"]
         == "failed"
     )
+
+
+def test_layout_show_ends_with_what_panes_ask(cli, daemon: FakeDaemon):
+    asks = {"kind": "confirm", "text": "Remove\x1b it? [y/N]", "rule_id": "screen.yes_no.v1"}
+    detail = samples.layout("ready", [samples.done("m1", attention=asks), samples.done("s1")])
+    daemon.on("managed.layout.detail", detail)
+    lines = cli("layout", "show", samples.LAYOUT).lines
+    assert [line.split("\t")[-1] for line in lines[-3:]] == ["ATTENTION", "confirm", "-"]
+    shown = cli.on_terminal("--no-color", "layout", "show", samples.LAYOUT).out.splitlines()
+    assert shown[-1] == "m1 waits for you (confirm): Remove\\x1b it? [y/N]"
 
 
 def test_pane_show_flattens_stages_and_chain(cli, daemon: FakeDaemon):

@@ -67,7 +67,7 @@ def test_every_rule_has_an_example() -> None:
     seen = {found.rule_id for fixture in FIXTURES if (found := attention(fixture.screen))}
     rules = [rule.rule_id for rule in RULES]
     assert len(set(rules)) == len(rules)
-    without = {"screen.opencode_choice.v1", "screen.aider_permission.v1"}
+    without = {"screen.aider_permission.v1"}
     assert set(rules) - seen == without
 
 
