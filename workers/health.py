@@ -15,7 +15,9 @@ from agenttower.bench.interface import ExitWatcher
 from agenttower.bench.registry import Benches
 from agenttower.clock import SECOND, Micros, now
 from agenttower.engine.doorbell import Doorbell
-from agenttower.errors import BenchError
+from agenttower.errors import AgentTowerError, BenchError
+from agenttower.services.agent_log_steps import LogParts
+from agenttower.services.log_orphans import tell_of_orphans
 from agenttower.services.log_watch import LogWatch
 from agenttower.services.managed.reconcile import Reconcile
 from agenttower.store import agent_logs, layouts
@@ -118,6 +120,32 @@ class ContainerHealth:
             watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.close()
+
+
+class OrphanLook:
+    """Once, when the worker starts: logs that are written and that no row speaks of."""
+
+    def __init__(self, store: Store, parts: LogParts) -> None:
+        self._store = store
+        self._parts = parts
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        for container_id in agent_logs.containers_with_agents():
+            if self._stopped.is_set():
+                break
+            try:
+                tell_of_orphans(self._parts, container_id, time.monotonic() + LOOK_TIMEOUT_S)
+            except AgentTowerError as error:
+                log.info(
+                    "no orphans sought: %s", error.message, extra={"action": "log_watch_waits"}
+                )
+            except Exception:
+                log.exception("orphans not sought", extra={"action": "pump_error"})
+        self._store.close_thread()
+
+    def stop(self) -> None:
+        self._stopped.set()
 
 
 class HealthPump:

@@ -25,7 +25,7 @@ from agenttower.settings import Settings, load_settings
 from workers.attention import AttentionPump
 from workers.consumer import StepConsumer, stop_on_signals
 from workers.delivery import DeliveryPump
-from workers.health import HealthPump
+from workers.health import HealthPump, OrphanLook
 from workers.log_fetch import LogFetchPump
 from workers.log_reader import LogReaderPump
 from workers.pumps import BenchWatch, Heartbeat, RelayPump, running
@@ -122,6 +122,8 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     )
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
+    orphans = OrphanLook(core.store, bootstrap.log_parts(core))
+    stack.enter_context(running("orphans", orphans.run, orphans.stop))
     _start_log_readers(stack, core)
     delivery = DeliveryPump(core.store, core.doorbell, bootstrap.delivery(core, worker_id))
     stack.callback(delivery.close)

@@ -285,6 +285,9 @@ class Bench(Protocol):
     def is_written(self, log_path: str, deadline: Deadline) -> bool:
         """Whether a pipe stands into this file of the bench, the one that is there now."""
 
+    def written_in(self, directory: str, deadline: Deadline) -> set[str]:
+        """The files in a directory of the bench that its user's processes write now."""
+
     def unpipe(self, target: PaneTarget, deadline: Deadline) -> bool:
         """End a pane's pipe, if it has one; ``False`` where the pane is gone."""
 

@@ -66,6 +66,14 @@ exit 1
 """
 """Succeeds while a process of the bench user has the file ``$1`` as its output."""
 
+WRITTEN = """\
+for f in /proc/[0-9]*/fd/1; do
+  t=$(readlink -- "$f") && case $t in "$1"/*) printf '%s\\n' "$t" ;; esac
+done 2>/dev/null
+exit 0
+"""
+"""List the files in the directory ``$1`` that processes of the bench user have as output."""
+
 MAKE_FILE = """\
 umask 077
 d=${1%/*}

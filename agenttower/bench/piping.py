@@ -58,6 +58,9 @@ class Piping:
     def is_written(self, log_path: str, deadline: Deadline) -> bool:
         return self._run(pipe_lines.WRITERS, deadline, log_path).exit_code == 0
 
+    def written_in(self, directory: str, deadline: Deadline) -> set[str]:
+        return set(self._run(pipe_lines.WRITTEN, deadline, directory).stdout.splitlines())
+
     def unpipe(self, target: PaneTarget, deadline: Deadline) -> bool:
         return self._ask(target, pipe_lines.unpipe(target), deadline) == DONE
 

@@ -55,6 +55,7 @@ class TmuxBench:
         self.is_piped = piping.is_piped
         self.unpipe = piping.unpipe
         self.is_written = piping.is_written
+        self.written_in = piping.written_in
         self.make_file = piping.make_file
         self.file_size = piping.file_size
         self.read_file = piping.read_file

@@ -128,14 +128,13 @@ class AgentLogAttach(_Stage):
         if place.via == "exec":
             return _settled(bench.pipe_into(target, place.bench_path, deadline), target)
         proven = self._parts.places.as_proven(place)
-        until = min(deadline, time.monotonic() + TOUCH_S)
         if bench.is_written(place.bench_path, deadline) and bench.is_piped(target, deadline):
             # It stands since an earlier attempt, which may not have come to the proof.
-            logplaces.wait_until_touched(proven, UNTOUCHED, until)
+            logplaces.wait_until_touched(proven, UNTOUCHED, _soon(deadline))
             return False
         with logplaces.watched(proven) as mark:
             foreign = _settled(bench.pipe_into(target, place.bench_path, deadline), target)
-            logplaces.wait_until_touched(proven, mark, until)
+            logplaces.wait_until_touched(proven, mark, _soon(deadline))
         return foreign
 
     def succeeded(
@@ -316,6 +315,10 @@ def _require_free(change: ChangeRecord) -> None:
 def _given_up(change: ChangeRecord, code: str, message: str) -> Sequence[NewStep]:
     log_changes.fail(change.change_id, {"code": code, "message": message})
     return [NewStep(UNDO, change.change_id)]
+
+
+def _soon(deadline: Deadline) -> Deadline:
+    return min(deadline, time.monotonic() + TOUCH_S)
 
 
 def _settled(foreign: bool | None, target: PaneTarget) -> bool:

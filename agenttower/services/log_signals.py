@@ -48,6 +48,19 @@ def returned(agent_id: str, log_path: str, seen: OffsetRecord | None, file: LogF
     )
 
 
+def orphan(container_id: str, agent_id: str, pane: str | None, path: str) -> None:
+    """Something in a bench writes a log of which no row speaks."""
+    log.warning(
+        "container %s: %s is written for %s (pane %s), and no attachment says so; attach it with "
+        "'agenttower agent attach-log', or end the pipe",
+        container_id[:12],
+        path,
+        agent_id,
+        pane or "unknown",
+        extra={"action": "log_attachment_orphan_detected"},
+    )
+
+
 def mounts_oversized(container: str, count: int) -> None:
     """A container has more mounts than are looked through."""
     log.warning(

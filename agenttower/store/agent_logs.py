@@ -111,6 +111,15 @@ def fetched_through_engine(ended_since: Micros) -> list[tuple[str, AttachmentRec
     return [(container_id, row) for container_id, row in found if row is not None]
 
 
+def containers_with_agents() -> list[str]:
+    """The containers that run and have, or had, an agent."""
+    rows = execute(
+        "SELECT DISTINCT agent.container_id FROM agent"
+        " JOIN container ON container.id = agent.container_id WHERE container.active"
+    ).fetchall()
+    return sorted(row[0] for row in rows)
+
+
 def adopted(container_id: str, status: str) -> list[AttachmentRecord]:
     """The attachments of a container's active adopted agents that are in this state."""
     rows = (

@@ -267,6 +267,17 @@ def test_a_lost_pipe_is_made_again_and_a_lost_file_is_not(agent: Adopted, work: 
     holds(work / "lost.log", b"x\r\nx\r\n")
 
 
+def test_a_pipe_without_a_row_is_told(agent: Adopted) -> None:
+    path = f"/elsewhere/logs/{agent.container.id}/{agent.agent_id}.log"
+    agent.tmux("pipe-pane", "-t", agent.pane_id, f"exec cat >>{path}")
+    agent.tower.stop("worker")
+    agent.tower.start("worker")
+    said = f"{path} is written for {agent.agent_id} (pane {agent.pane_id})"
+    wait_until(lambda: said in agent.tower.logs(), 20, "the orphan to be told of")
+    assert agent.piped
+    assert agent.result("attach_log_status")["attachment"] is None
+
+
 def test_a_gone_pane(agent: Adopted) -> None:
     agent.result("attach_log")
     agent.tmux("kill-pane", "-t", agent.pane_id)
