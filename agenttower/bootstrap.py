@@ -15,7 +15,7 @@ from typing import Literal
 from agenttower import clock, logs
 from agenttower.bench.interface import BenchProvider
 from agenttower.bench.registry import Benches
-from agenttower.domain.agent_screen import input_state
+from agenttower.domain import agent_screen
 from agenttower.engine.doorbell import SAFETY_NET_S, Doorbell
 from agenttower.engine.engine import Engine
 from agenttower.engine.handler import StepHandler, StepQueue
@@ -326,7 +326,7 @@ def delivery(core: Core, worker_id: str) -> Delivery:
         core.benches,
         prompt_changes(core),
         routing_switch(core),
-        input_state,
+        agent_screen,
         worker_id,
         routes_prompt_masters=core.settings.config.routing.prompt_masters,
     )

@@ -28,6 +28,7 @@ NAMES = (
     "reads",
     "log_reader",
     "recovery",
+    "prompts",
     "idle",
 )
 RESULTS = Path(__file__).parent / "results"

@@ -29,7 +29,7 @@ QUIET_S = 1.5
 """A log that has not grown for so long belongs to a program that waits, or works in silence."""
 ANSWERED_S = 0.5
 """A pane that waited is looked at so soon after it goes on."""
-NEVER_QUIET_S = 10.0
+NEVER_QUIET_S = 5.0
 """A pane that draws all the time is looked at so often."""
 SLOW_LOOK_S = 60.0
 BLIND_LOOK_S = 10.0

@@ -122,16 +122,16 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
     )
     stack.callback(health.close)
     stack.enter_context(running("health", health.run, health.stop))
-    _start_routing(stack, core)
+    orphans = OrphanLook(core.store, bootstrap.log_parts(core))
+    stack.enter_context(running("orphans", orphans.run, orphans.stop))
     _start_log_readers(stack, core)
     delivery = DeliveryPump(core.store, core.doorbell, bootstrap.delivery(core, worker_id))
     stack.callback(delivery.close)
     stack.enter_context(running("delivery", delivery.run, delivery.stop))
+    _start_routing(stack, core)
     attention = AttentionPump(core.store, core.doorbell, bootstrap.attention_service(core))
     stack.callback(attention.close)
     stack.enter_context(running("attention", attention.run, attention.stop))
-    orphans = OrphanLook(core.store, bootstrap.log_parts(core))
-    stack.enter_context(running("orphans", orphans.run, orphans.stop))
     if core.settings.config.logs.fallback == "exec":
         fetching = LogFetchPump(core.store, core.benches, core.doorbell, bootstrap.log_fetch(core))
         stack.callback(fetching.close)
@@ -143,16 +143,17 @@ def _start_pumps(stack: ExitStack, core: Core, worker_id: str, watchdog: Watchdo
 
 
 def _start_routing(stack: ExitStack, core: Core) -> None:
+    """Behind delivery and the readers of logs, so that it is stopped before them."""
     rules = core.settings.config.routing
     tally = RoutingTally(clock.now())
-    routing = bootstrap.routing(core, tally)
-    pump = RoutingPump(core.store, core.doorbell, routing, clock.now, rules.cycle_interval_seconds)
-    stack.callback(pump.close)
-    stack.enter_context(running("routing", pump.run, pump.stop))
     heartbeat = RoutingHeartbeat(
         core.store, tally, rules.heartbeat_interval_seconds, clock.now, core.wake_readers
     )
     stack.enter_context(running("routing heartbeat", heartbeat.run, heartbeat.stop))
+    routing = bootstrap.routing(core, tally)
+    pump = RoutingPump(core.store, core.doorbell, routing, clock.now, rules.cycle_interval_seconds)
+    stack.callback(pump.close)
+    stack.enter_context(running("routing", pump.run, pump.stop))
 
 
 def _start_log_readers(stack: ExitStack, core: Core) -> None:

@@ -229,3 +229,8 @@ def _row_above(rows: Rows, begins: Callable[[str], bool]) -> int | None:
 
 def _in_block(row: str) -> bool:
     return row.lstrip().startswith("┃")
+
+
+def draws_an_input(capability: str) -> bool:
+    """Whether an agent of this capability is known to draw an input line, once it has started."""
+    return any(capability.startswith(name) for name in _DRESSES)

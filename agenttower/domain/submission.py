@@ -60,7 +60,9 @@ def is_in_input(before: Look, now: Look, tail: str) -> bool:
     """Whether the pasted text is seen to stand in the input, where ``before`` it did not."""
     if now.typed and now.typed != before.typed:
         return True
-    return bool(tail) and now.at_cursor.endswith(tail) and now.at_cursor != before.at_cursor
+    # The same text may have been sent before: then it stands above the cursor already.
+    changed = (now.at_cursor, now.cursor) != (before.at_cursor, before.cursor)
+    return bool(tail) and changed and now.at_cursor.endswith(tail)
 
 
 def judge(before: Look, pasted: Look, now: Look, tail: str) -> Verdict:

@@ -17,7 +17,7 @@ from agenttower.bench.interface import Bench, Deadline, PaneTarget
 from agenttower.bench.registry import Benches
 from agenttower.clock import Clock, Micros, to_rfc3339
 from agenttower.crashpoints import crash_point
-from agenttower.domain.attention import Attention, attention
+from agenttower.domain.attention import Attention, AttentionKind, attention
 from agenttower.errors import BenchError
 from agenttower.store import attention as rows
 from agenttower.store import layouts
@@ -27,6 +27,14 @@ from agenttower.store.database import Store
 log = logging.getLogger(__name__)
 
 EVENT_SCHEMA = 1
+ASKED_REPEATEDLY = frozenset(
+    {
+        AttentionKind.PERMISSION,
+        AttentionKind.QUESTION,
+        AttentionKind.CONFIRM,
+        AttentionKind.PASSWORD,
+    }
+)
 SECOND_LOOK_S = 0.2
 """Before a pane that waited is taken to wait no more: a screen may be in the middle of a redraw."""
 
@@ -214,7 +222,8 @@ def attention_status() -> dict[str, Any]:
 
 
 def _is_the_same(before: AttentionRecord, found: Attention) -> bool:
-    """Whether this is what was seen before. Words of an error may count seconds; a question with
-    other words is another question."""
+    """Whether this is what was seen before. Only of what is asked again and again are other words
+    another question: an error may count seconds, and a dialog is cut where its pane gets smaller.
+    """
     same_rule = before.rule_id == found.rule_id
-    return same_rule and (not found.blocks or before.text == found.text)
+    return same_rule and (found.kind not in ASKED_REPEATEDLY or before.text == found.text)

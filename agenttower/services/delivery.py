@@ -27,7 +27,7 @@ from agenttower.domain.prompts import (
 from agenttower.errors import AgentTowerError, BenchError
 from agenttower.services.prompt_changes import PromptChanges
 from agenttower.services.switch import RoutingSwitch
-from agenttower.services.typist import CALL_S, NotTyped, ReadInput, Typed, Typist
+from agenttower.services.typist import CALL_S, NotTyped, Reader, Typed, Typist
 from agenttower.store import prompts, targets
 from agenttower.store.database import DatabaseBusy, Store, Transaction
 from agenttower.store.prompts import PromptRecord
@@ -64,7 +64,7 @@ class Delivery:
         benches: Benches,
         changes: PromptChanges,
         switch: RoutingSwitch,
-        read_input: ReadInput,
+        reader: Reader,
         owner: str,
         *,
         routes_prompt_masters: bool = False,
@@ -73,7 +73,7 @@ class Delivery:
         self._benches = benches
         self._changes = changes
         self._switch = switch
-        self._read_input = read_input
+        self._reader = reader
         self._owner = owner
         self._routes_prompt_masters = routes_prompt_masters
         self._stopping = threading.Event()
@@ -201,7 +201,7 @@ class Delivery:
                 self._benches.get(prompt.target_container_id),
                 PaneTarget(pane.socket_path, pane.pane_id, pane.pane_pid, pane.token),
                 claimed.capability,
-                self._read_input,
+                self._reader,
                 self._stopping.is_set,
             )
             return typist.type(head + body, body)

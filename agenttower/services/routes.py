@@ -174,8 +174,11 @@ class RouteService:
         named = [event.agent_id, rule.target_value or "", rule.master_value or ""]
         agents = routing.registry(named, scope=scope if route is None else route.container_id)
         told: dict[str, Any] = {"event_id": event_id, "route_id": route_id, "text": None}
-        source = agents.by_id(event.agent_id)
-        if event.event_type != rule.event_type or not concerns(rule, event.agent_id, source):
+        heeded = event.event_type == rule.event_type and (
+            concerns(rule, event.agent_id, agents.by_id(event.agent_id))
+            and (route is None or route.container_id in (None, event.container_id))
+        )
+        if not heeded:
             return {**told, "decision": "not_concerned"}
         outcome = decide(rule, event, agents)
         matched = isinstance(outcome, Matched)

@@ -33,6 +33,10 @@ BUSY_S = 2.0
 """A program at work is waited for so long; then it gets the text all the same, and keeps it."""
 SETTLE_S = 2.0
 """The pasted text has so long to appear."""
+GLIMPSE_S = 0.05
+"""A screen in which nothing is known is looked at so long: it may be in the middle of a redraw."""
+PROVEN_S = 0.02
+"""The text must be seen to be gone for so long, for the same reason."""
 QUIET_S = 0.25
 """A screen that has not changed for so long shows all that it will."""
 PROOF_S = 1.0
@@ -52,8 +56,12 @@ class InputState(Protocol):
     def text(self) -> str: ...
 
 
-ReadInput = Callable[[Screen, str], InputState]
-"""From a screen and the capability of its agent."""
+class Reader(Protocol):
+    """How screens are read, see ``domain.agent_screen``."""
+
+    def input_state(self, screen: Screen, capability: str) -> InputState: ...
+
+    def draws_an_input(self, capability: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +93,14 @@ class Typist:
         bench: Bench,
         pane: PaneTarget,
         capability: str,
-        read_input: ReadInput,
+        reader: Reader,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._bench = bench
         self._pane = pane
         self._capability = capability
-        self._read_input = read_input
+        self._reader = reader
+        self._starts = reader.draws_an_input(capability)
         self._stopping = stopping
 
     def type(self, text: bytes, body: bytes) -> Typed:
@@ -120,17 +129,23 @@ class Typist:
                 if self._waited(started, READY_S):
                     raise _unreachable(error) from error
                 continue
-            only_busy = look.kind == "busy" and not look.typed
-            if look.kind in ("ready", "unknown"):
+            if look.kind == "ready":
                 return look
-            if self._waited(started, BUSY_S if only_busy else READY_S):
-                if only_busy:
+            takes_it = look.kind == "unknown" or (look.kind == "busy" and not look.typed)
+            if self._waited(started, self._patience(look)):
+                if takes_it:
                     return look
                 raise NotTyped(FailureReason.PANE_NOT_READY, _not_ready(look))
         raise AssertionError("the last pass returns or raises")
 
+    def _patience(self, look: Look) -> float:
+        if look.kind == "unknown":
+            # An agent that is known and not recognised is perhaps still starting.
+            return READY_S if self._starts else GLIMPSE_S
+        return BUSY_S if look.kind == "busy" and not look.typed else READY_S
+
     def _waited(self, started: float, patience: float) -> bool:
-        return self._stopping() or time.monotonic() - started >= patience - LONGEST_PAUSE_S
+        return self._stopping() or time.monotonic() - started >= patience
 
     def _look(self) -> Look:
         screen = self._bench.screen(self._pane, time.monotonic() + CALL_S)
@@ -146,7 +161,7 @@ class Typist:
                 FailureReason.PANE_NOT_READY,
                 "the pane's input is switched off in tmux (select-pane -e switches it on)",
             )
-        found = self._read_input(screen, self._capability)
+        found = self._reader.input_state(screen, self._capability)
         return Look.of(screen.lines, screen.cursor_x, screen.cursor_y, found.kind, found.text)
 
     # --- pasting and after -----------------------------------------------------------------------
@@ -220,15 +235,16 @@ class Typist:
 
     def _verdict(self, before: Look, pasted: Look, tail: str, patience: float) -> Verdict:
         """What the looks after Enter agree on."""
-        verdict = latest = Verdict.UNKNOWN
+        verdict, since = Verdict.UNKNOWN, time.monotonic()
         for _ in _pauses(patience):
             look = self._glance()
             if look is None:
                 return Verdict.UNKNOWN
-            verdict = judge(before, pasted, look, tail)
-            if verdict is Verdict.SUBMITTED and latest is verdict:
-                return verdict
-            latest = verdict
+            latest = judge(before, pasted, look, tail)
+            if latest is not verdict:
+                verdict, since = latest, time.monotonic()
+            elif latest is Verdict.SUBMITTED and time.monotonic() - since >= PROVEN_S:
+                return latest
         return verdict
 
     def _glance(self) -> Look | None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.test_bench_clients import ask_from
 from tests.support.docker import BenchFactory, DockerEngine
-from tests.support.mock_layout import MockLayout, mock_layout
+from tests.support.mock_agent import MockAgent
+from tests.support.mock_layout import WAIT_S, MockLayout, mock_layout
 from tests.support.state_home import StateHome, make_state_home
 from tests.support.tower import Tower
 from tests.support.waiting import wait_until
@@ -186,6 +190,96 @@ def test_the_kill_switch_holds_everything_back(mocks: MockLayout) -> None:
     approved = mocks.tower.result("queue.approve", {"message_id": row["message_id"]})
     assert approved["state"] == "queued"
     wait_until(lambda: mocks.prompts("plain")[before:] == [b"held"], 20, "the prompt")
+
+
+def test_an_adopted_agent_on_a_server_of_its_own(mocks: MockLayout) -> None:
+    """Its pane has the same %id as one of ours on another server."""
+    adopted = MockAgent(mocks.directory, "adopted")
+    tmux = ["tmux", "-L", "other"]
+    for command in (
+        ["new-session", "-d", "-s", "own", "-x", "100", "-y", "30", "sleep", "9999"],
+        ["new-window", "-d", "-t", "own:", *adopted.argv()],
+    ):
+        assert mocks.bench.exec_run([*tmux, *command]).exit_code == 0
+    tower = mocks.tower
+
+    def found() -> list[dict[str, Any]]:
+        tower.result("scan_panes", {"container": mocks.bench.id})
+        panes = tower.result("list_panes", {"active_only": True})["panes"]
+        return [
+            pane
+            for pane in panes
+            if pane["pane_current_command"] == "python3"
+            and pane["tmux_socket_path"].endswith("/other")
+        ]
+
+    [pane] = wait_until(found, 20, "the pane to be found")
+    ours = {mocks.pane_key(label)["tmux_pane_id"] for label in mocks.panes if label != "trust"}
+    assert pane["tmux_pane_id"] in ours
+    key = {name: pane[name] for name in mocks.pane_key("plain")}
+    params = {"container_id": mocks.bench.id, "pane_composite_key": key, "role": "slave"}
+    agent = tower.result("register_agent", {**params, "capability": "claude", "label": "theirs"})
+    row = tower.result(
+        "queue.operator_input",
+        {"target": "theirs", "body_bytes": "aGVsbG8KeW91", "wait_timeout_seconds": WAIT_S},
+    )
+    assert row["target"]["agent_id"] == agent["agent_id"]
+    assert outcome(row) == ("delivered", "submitted"), row
+    assert adopted.prompts() == [b"hello\nyou"]
+
+
+def test_a_client_in_the_bench_speaks_for_its_own_panes_only(mocks: MockLayout) -> None:
+    before = len(mocks.prompts("plain"))
+    params = {
+        "caller_pane": {"pane_composite_key": mocks.pane_key("m1")},
+        "target": "plain",
+        "body_bytes": "ZnJvbSBpbnNpZGU=",
+        "wait_timeout_seconds": WAIT_S,
+    }
+    reply = ask_from(mocks.bench, mocks.tower, "queue.send_input", params)
+    assert reply["ok"], reply
+    assert outcome(reply["result"]) == ("delivered", "submitted")
+    assert mocks.prompts("plain")[before:][0].endswith(b"\n\nfrom inside")
+    foreign = mocks.pane_key("m1") | {"container_id": "f" * 64}
+    for method, change, code in (
+        ("queue.send_input", {"caller_pane": {"pane_composite_key": foreign}}, "bad_request"),
+        ("queue.operator_input", {}, "host_only"),
+        ("routing.disable", {}, "routing_toggle_host_only"),
+    ):
+        reply = ask_from(mocks.bench, mocks.tower, method, params | change)
+        assert reply["error"]["code"] == code, reply
+
+
+def test_the_command_line(mocks: MockLayout) -> None:
+    def agenttower(*arguments: str, code: int = 0) -> list[str]:
+        ended = subprocess.run(
+            [sys.executable, "-m", "agenttower.cli.main", *arguments],
+            env=mocks.tower.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        return ended.stdout.splitlines()
+
+    before = len(mocks.prompts("plain"))
+    lines = agenttower("send", "plain", "from the command line")
+    assert lines[-1].split()[2:4] == ["delivered", "submitted"], lines
+    assert mocks.prompts("plain")[before:] == [b"from the command line"]
+    lines = agenttower("send", "half", "no", code=4)
+    assert "pane_not_ready" in lines[-1]
+    layout = mocks.panes["plain"]["layout_id"]
+    agenttower("routing", "disable")
+    try:
+        rows = agenttower("broadcast", "--layout", layout, "--yes", "later", code=3)
+        assert len(rows) == len(AGENTS), "a header, and all but the master"
+        for row in rows[1:]:
+            assert row.split("\t")[2:4] == ["blocked", "kill_switch_off"]
+            assert "state=canceled" in agenttower("queue", "cancel", row.split("\t")[5])
+    finally:
+        agenttower("routing", "enable")
 
 
 def test_removing_a_pane_cancels_what_waits_for_it(mocks: MockLayout) -> None:

@@ -169,6 +169,17 @@ def test_an_echoing_reader_is_seen_to_take_a_text(text: str) -> None:
 
 
 @given(SIMPLE)
+def test_the_same_text_again_is_seen_again(text: str) -> None:
+    assume(not text.endswith("\n"))
+    before, tail = screen(f"$ cat\n{text}", ""), tail_of(text.encode())
+    above, _, last = f"$ cat\n{text}\n{text}".rpartition("\n")
+    pasted = screen(above, last)
+    assert is_in_input(before, pasted, tail)
+    after = screen(f"$ cat\n{text}\n{text}", "")
+    assert judge(before, pasted, after, tail) is Verdict.SUBMITTED
+
+
+@given(SIMPLE)
 def test_a_silent_program_proves_nothing(text: str) -> None:
     still = screen("working", "")
     verdict = judge(still, still, still, tail_of(text.encode()))

@@ -97,7 +97,8 @@ def mock_layout(
 
     :param options: the mock agent's, or ``exec`` and another command.
     """
-    mounts = {tower.home.paths.logs_dir: str(tower.home.paths.logs_dir), directory: str(directory)}
+    state = tower.home.paths.state_dir  # with the logs and the socket
+    mounts = {state: str(state), directory: str(directory)}
     bench = bench_factory(image=image, mounts=mounts)
     tower.result("scan_containers")
     return add_mock_layout(tower, bench, directory, options, session)
@@ -122,7 +123,7 @@ def add_mock_layout(
         [
             {
                 "role": "master" if label.startswith("m") else "slave",
-                "capability": "mock",
+                "capability": "program" if list(options[label])[:1] == ["exec"] else "mock",
                 "label_pattern": label,
                 "default_launch_command_ref": f"{session}-{label}",
             }

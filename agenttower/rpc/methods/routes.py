@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agenttower.rpc.method import Call, Gate, Method, Result
+from agenttower.rpc.methods.prompts import refuse_at_the_end
 from agenttower.rpc.schemas import lenient
 from agenttower.rpc.schemas_prompts import complete
 from agenttower.rpc.schemas_routes import (
@@ -23,6 +24,7 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
     """The ``routes.*`` table over one set of services."""
 
     def add(call: Call[AddRoute]) -> Result:
+        refuse_at_the_end(call)
         return services.routes.add(call.caller, call.params.rule, claim_of(call.params.caller_pane))
 
     def listing(call: Call[ListRoutes]) -> Result:
@@ -32,11 +34,13 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
         return services.routes.show(call.caller, call.params.route_id)
 
     def remove(call: Call[ChangeRoute]) -> Result:
+        refuse_at_the_end(call)
         wanted = call.params
         return services.routes.remove(call.caller, wanted.route_id, claim_of(wanted.caller_pane))
 
     def switch(enabled: bool) -> Method[ChangeRoute]:
         def run(call: Call[ChangeRoute]) -> Result:
+            refuse_at_the_end(call)
             wanted = call.params
             claim = claim_of(wanted.caller_pane)
             return services.routes.switch(

@@ -74,7 +74,10 @@ class FakePane:
             self.typed = ""
         return True
 
-    def read(self, screen: Screen, _capability: str) -> Any:
+    def draws_an_input(self, capability: str) -> bool:
+        return capability == "claude"
+
+    def input_state(self, screen: Screen, _capability: str) -> Any:
         text = screen.lines[0][2:]
         kind = self.kind if self.kind != "ready" or not text else "half_typed"
         return SimpleNamespace(kind=kind, text=text)
@@ -96,7 +99,7 @@ class Desk:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("READY_S", "BUSY_S", "SETTLE_S", "QUIET_S", "PROOF_S"):
+    for name in ("GLIMPSE_S", "PROVEN_S", "READY_S", "BUSY_S", "SETTLE_S", "QUIET_S", "PROOF_S"):
         monkeypatch.setattr(typist, name, 0.05)
     monkeypatch.setattr(typist, "LONGEST_PAUSE_S", 0.005)
     monkeypatch.setattr(module, "LOCK_PAUSES_S", (0.001, 0.001, 0.001))
@@ -110,7 +113,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(
             rows,
             pane,
-            Delivery(rows.store, benches, rows.changes, rows.switch, pane.read, "me"),
+            Delivery(rows.store, benches, rows.changes, rows.switch, pane, "me"),
         )
 
 
@@ -240,6 +243,24 @@ def test_a_dialog_that_goes_away_in_time_holds_up_nothing(desk: Desk) -> None:
 
     desk.pane.looks = answer
     assert desk.delivered(desk.rows.send(HOST_OPERATOR, desk.rows.agent())).state == "delivered"
+
+
+def test_an_agent_that_is_still_starting_is_waited_for(desk: Desk) -> None:
+    desk.pane.kind = "unknown"
+
+    def start(look: int) -> None:
+        if look == 3:
+            desk.pane.kind = "ready"
+
+    desk.pane.looks = start
+    done = desk.delivered(desk.rows.send(HOST_OPERATOR, desk.rows.agent()))
+    assert (done.submission, desk.pane.kind) == ("submitted", "ready")
+
+
+def test_a_program_that_nobody_knows_gets_it(desk: Desk) -> None:
+    desk.pane.kind = "unknown"
+    done = desk.delivered(desk.rows.send(HOST_OPERATOR, desk.rows.agent(capability="odd")))
+    assert (done.state, done.submission) == ("delivered", "submitted")
 
 
 def test_who_is_busy_gets_it_all_the_same(desk: Desk) -> None:

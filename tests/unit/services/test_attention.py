@@ -135,6 +135,13 @@ def test_another_question_is_another_appearance_and_another_second_is_not(world:
     assert len(world.events()) == 2
 
 
+def test_a_dialog_that_is_cut_by_a_smaller_pane_is_the_same(world: World) -> None:
+    world.attach_log()
+    world.record(TRUST)
+    assert not world.record(Attention(TRUST.kind, TRUST.rule_id, "this folder?", True))
+    assert len(world.events()) == 1
+
+
 def test_looking_writes_what_is_seen_and_wakes_readers(world: World) -> None:
     pane = attention.watched()[AGENT]
     assert (pane.pane_id, pane.pane_pid, pane.log_path, pane.layout_id) == ("%1", 7, None, None)
