@@ -38,6 +38,7 @@ from agenttower.services.log_reader import LogReader
 from agenttower.services.log_reading import LogReading
 from agenttower.services.log_source import LogSource
 from agenttower.services.log_watch import LogWatch
+from agenttower.services.logged_registration import RegistrationWriter
 from agenttower.services.managed import pipeline, removal, restart
 from agenttower.services.managed.create import LayoutCreation
 from agenttower.services.managed.pane_stage import Parts
@@ -272,6 +273,11 @@ def status_service(core: Core, catalog: Catalog) -> StatusService:
     )
 
 
+def registration(core: Core) -> Registration:
+    """What writes agents that are registered by themselves, in both processes."""
+    return Registration(core.store, clock.now, core.wake_readers)
+
+
 def recreation(core: Core, catalog: Catalog) -> Recreation:
     """The service behind M7, which restarts use too."""
     paths = core.settings.paths
@@ -341,7 +347,7 @@ def step_handlers(core: Core) -> dict[str, StepHandler]:
         **pipeline.handlers(parts),
         **removal.handlers(parts),
         **restart.handlers(parts, recreation(core, catalog)),
-        **agent_log_steps.handlers(log_parts(core)),
+        **agent_log_steps.handlers(log_parts(core, RegistrationWriter(registration(core)))),
     }
 
 
@@ -351,6 +357,7 @@ def tower(core: Core) -> Tower:
     catalog = Catalog(paths.templates_dir, paths.profiles_dir)
     catalog.problems()  # read now, so that the log tells of broken files at start
     switch = routing_switch(core)
+    discovery = PaneDiscovery(core.store, core.benches, clock.now, core.wake_readers)
     return Tower(
         store=core.store,
         containers=container_service(core),
@@ -361,15 +368,17 @@ def tower(core: Core) -> Tower:
         removal=Removal(core.store, core.engine, clock.now),
         routes=route_service(core),
         status=status_service(core, catalog),
-        discovery=PaneDiscovery(core.store, core.benches, clock.now, core.wake_readers),
-        registration=Registration(core.store, clock.now, core.wake_readers),
+        discovery=discovery,
+        registration=registration(core),
         agent_settings=AgentSettings(core.store, clock.now, core.wake_readers),
         agent_events=AgentEventService(
             core.settings.config.events, RuleBook(paths.rules_dir), clock.now, core.wake_readers
         ),
         prompts=Prompting(core.store, prompt_queue(core, switch)),
         routing=switch,
-        logs=AgentLogs(core.store, core.engine, log_places(core), clock.now),
+        logs=AgentLogs(
+            core.store, core.engine, log_places(core), clock.now, rescan=discovery.refresh
+        ),
         reading=LogReading(paths),
     )
 

@@ -528,6 +528,16 @@ class LogChangeUnderWay(AgentTowerError):
         )
 
 
+class RegistrationUnderWay(AgentTowerError):
+    """Registering with a log takes longer than a request may wait; it goes on by itself."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the agent is still being registered with its log; it goes on by itself: "
+            "see 'agenttower agent list'"
+        )
+
+
 # --- managed sessions --------------------------------------------------------------------------
 
 

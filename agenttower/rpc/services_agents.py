@@ -24,18 +24,32 @@ class AgentServices(Protocol):
     ) -> Result: ...
 
     def register_agent(
-        self,
-        caller: Caller,
-        key: Mapping[str, Any],
-        given: Mapping[str, Any],
-        attach_log: Mapping[str, Any] | None,
+        self, caller: Caller, key: Mapping[str, Any], given: Mapping[str, Any]
     ) -> Result:
-        """Section 8.3.
+        """Section 8.3, without a log.
 
         :param key: the six parts of the pane's key, by name.
         :param given: the optional parameters that the client named, and no others.
-        :param attach_log: ``{}`` or ``{"log_path": …}``; ``None`` for no log.
         """
+        ...
+
+    def begin_registration(
+        self,
+        caller: Caller,
+        change_id: str,
+        key: Mapping[str, Any],
+        given: Mapping[str, Any],
+        log_path: str | None,
+    ) -> bool:
+        """Order a registration with its log; ``False`` where its turn has not come.
+
+        :param change_id: names the request, which may be run again.
+        :param log_path: ``None`` for the usual place.
+        """
+        ...
+
+    def registration_outcome(self, change_id: str) -> Result | None:
+        """The result of section 8.3, or ``None`` while it is under way; raises where it failed."""
         ...
 
     def set_role(self, caller: Caller, agent_id: str, role: str, *, confirm: bool) -> Result: ...

@@ -74,6 +74,10 @@ class AgentLogs:
         self._clock = clock
         self._rescan = rescan
 
+    def is_accepted(self, change_id: str) -> bool:
+        """Whether this request has been taken down already."""
+        return log_changes.by_id(change_id) is not None
+
     def begin_attach(
         self, caller: Caller, change_id: str, agent_id: str, log_path: str | None
     ) -> bool:
@@ -84,7 +88,7 @@ class AgentLogs:
         :return: ``False`` where something else is being done to this log: ask again after it.
         :raises AgentTowerError: as legacy section 9.5 says, before anything was done.
         """
-        if log_changes.by_id(change_id) is not None:
+        if self.is_accepted(change_id):
             return True
         agent, container = self._living_agent(caller, agent_id)
         if _is_busy(agent):
@@ -100,7 +104,7 @@ class AgentLogs:
 
         Who may register what has been checked by then.
         """
-        if log_changes.by_id(change_id) is not None:
+        if self.is_accepted(change_id):
             return True
         if log_changes.under_way(wanted.agent_id) is not None:
             return False
@@ -119,7 +123,7 @@ class AgentLogs:
         :return: as :meth:`begin_attach`.
         :raises AttachmentNotFound: no log of it is attached now.
         """
-        if log_changes.by_id(change_id) is not None:
+        if self.is_accepted(change_id):
             return True
         agent, container = self._living_agent(caller, agent_id)
         if _is_busy(agent):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from agenttower.clock import Clock
 from agenttower.crashpoints import crash_point
@@ -13,7 +13,6 @@ from agenttower.domain.identifiers import is_agent_id, is_container_id, new_agen
 from agenttower.domain.permissions import Role
 from agenttower.errors import (
     AgentTowerError,
-    BadRequest,
     MasterViaRegister,
     PaneUnknownToDaemon,
     ParentImmutable,
@@ -70,40 +69,13 @@ class Registered:
     outcome: Outcome
 
 
-class LogAttacher(Protocol):
-    """Captures the output of an agent in the same step that registers it."""
-
-    def register_with_log(
-        self, registration: Registration, wanted: Wanted, log_path: str | None
-    ) -> tuple[Registered, Mapping[str, object]]:
-        """Prove the path and start the pipe outside of any transaction; then, in one, call
-        ``registration.register`` and write the attachment, so that both commit or neither.
-
-        Another registration of the pane may come first: then ``register`` returns another agent
-        than ``registration.foresee`` named, and the attachment must not be written for it.
-
-        :param log_path: ``None`` for the default path of the agent that was foreseen.
-        :return: what was registered, and the ``attach_log`` object of the result.
-        """
-
-
 class Registration:
-    """Creates, refreshes and reactivates agents.
+    """Creates, refreshes and reactivates agents."""
 
-    :param log_attacher: who performs ``attach_log``; ``None`` refuses it.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        wake_readers: Callable[[], None],
-        log_attacher: LogAttacher | None = None,
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock, wake_readers: Callable[[], None]) -> None:
         self._store = store
         self._clock = clock
         self._wake_readers = wake_readers
-        self._log_attacher = log_attacher
 
     def wanted(self, caller: Caller, key: PaneKey, given: Mapping[str, Any]) -> Wanted:
         """Checks 2 to 4: what can be judged without looking at anything that is stored.
@@ -139,35 +111,22 @@ class Registration:
             parent_given="parent_agent_id" in given,
         )
 
-    def register_agent(
-        self, wanted: Wanted, attach_log: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
-        """Register, and attach the agent's log if that is asked for.
+    def register_agent(self, wanted: Wanted) -> dict[str, Any]:
+        """Register an agent without touching its log.
 
-        :param attach_log: ``{}`` or ``{"log_path": …}``; ``None`` for no log.
         :raises HostOnly: the pane is in another container than the caller (R12).
+        :raises AgentTowerError: as :meth:`register`.
         """
         wanted.caller.require_container(wanted.key.container_id)
-        extra: dict[str, Any] = {}
-        if attach_log is None:
-            with self._store.transaction() as transaction:
-                done = self.register(transaction, wanted)
-        elif self._log_attacher is None:
-            raise BadRequest(
-                "attach_log: this daemon attaches no log while it registers; leave it out, and "
-                "attach the log of the registered agent afterwards"
-            )
-        else:
-            done, attached = self._log_attacher.register_with_log(
-                self, wanted, attach_log.get("log_path")
-            )
-            extra = {"attach_log": dict(attached)}
-        record = agents.by_id(done.agent_id)
+        with self._store.transaction() as transaction:
+            done = self.register(transaction, wanted)
+        return self.view(done.agent_id, done.outcome)
+
+    def view(self, agent_id: str, outcome: str) -> dict[str, Any]:
+        """The agent as a registration answers it."""
+        record = agents.by_id(agent_id)
         assert record is not None
-        view = agent_view(record)
-        # The contract nests the record beside an attached log; known clients read it flat.
-        nested = {"agent": view} if extra else {}
-        return {**view, "created_or_reactivated": done.outcome, **nested, **extra}
+        return {**agent_view(record), "created_or_reactivated": outcome}
 
     def foresee(self, wanted: Wanted) -> str:
         """The id of the agent that :meth:`register` would register; writes nothing.

@@ -13,6 +13,7 @@ from agenttower.services.caller import Caller
 from agenttower.services.containers import ContainerService
 from agenttower.services.discovery import PaneDiscovery
 from agenttower.services.log_reading import LogReading
+from agenttower.services.logged_registration import LoggedRegistration
 from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
@@ -53,6 +54,8 @@ class Tower:
         self._creation = creation
         self._recreation = recreation
         self._registration = registration
+        self._logged = LoggedRegistration(registration, logs)
+        self.registration_outcome = self._logged.outcome
         self._views = ManagedViews(store)
         self.agent_events = agent_events
 
@@ -102,14 +105,21 @@ class Tower:
         )
 
     def register_agent(
-        self,
-        caller: Caller,
-        key: Mapping[str, Any],
-        given: Mapping[str, Any],
-        attach_log: Mapping[str, Any] | None,
+        self, caller: Caller, key: Mapping[str, Any], given: Mapping[str, Any]
     ) -> dict[str, Any]:
         wanted = self._registration.wanted(caller, PaneKey(**key), given)
-        return self._registration.register_agent(wanted, attach_log)
+        return self._registration.register_agent(wanted)
+
+    def begin_registration(
+        self,
+        caller: Caller,
+        change_id: str,
+        key: Mapping[str, Any],
+        given: Mapping[str, Any],
+        log_path: str | None,
+    ) -> bool:
+        wanted = self._registration.wanted(caller, PaneKey(**key), given)
+        return self._logged.begin(change_id, wanted, log_path)
 
     def create_layout(
         self,

@@ -313,15 +313,12 @@ def test_only_what_was_named_reaches_a_registration(services: FakeServices) -> N
     ask(services, HOST, "register_agent", {**REGISTER, **optional, "schema_version": 99})
     ask(services, HOST, "register_agent", {**REGISTER, "role": "slave", "attach_log": {}})
     ask(services, HOST, "register_agent", {**REGISTER, "attach_log": None})
-    assert [params for _, params in services.calls] == [
-        {"key": KEY, "given": {}, "attach_log": None},
-        {
-            "key": KEY,
-            "given": {"label": "", "parent_agent_id": None},
-            "attach_log": {"log_path": "/l"},
-        },
-        {"key": KEY, "given": {"role": "slave"}, "attach_log": {}},
-        {"key": KEY, "given": {}, "attach_log": None},
+    with_log = {"label": "", "parent_agent_id": None}
+    assert services.calls == [
+        ("register_agent", {"key": KEY, "given": {}}),
+        ("begin_registration", {"key": KEY, "given": with_log, "log_path": "/l"}),
+        ("begin_registration", {"key": KEY, "given": {"role": "slave"}, "log_path": None}),
+        ("register_agent", {"key": KEY, "given": {}}),
     ]
 
 

@@ -227,6 +227,36 @@ def test_a_frozen_bench_loses_nobody(tower: Tower, bench_factory: BenchFactory) 
     assert tower.result("scan_panes")["status"] == "ok"
 
 
+def test_an_agent_is_registered_with_its_log_or_not_at_all(
+    tower: Tower, bench_factory: BenchFactory
+) -> None:
+    bench = bench_with_logs(tower, bench_factory)
+    tmux(bench, "new-session", "-d", "-s", "mine", "cat")
+    scan(tower, bench)
+    mine = panes(tower, bench)["mine:0.0"]
+    params = {"container_id": bench.id, "pane_composite_key": key(mine)}
+    error = refusal(tower, "register_agent", params | {"attach_log": {"log_path": "/nowhere/x"}})
+    assert error["code"] == "log_path_not_host_visible"
+    assert tower.result("list_agents")["agents"] == []
+
+    done = adopt(tower, mine, role="slave", attach_log={})
+    assert done["created_or_reactivated"] == "created"
+    assert done["agent"]["agent_id"] == done["agent_id"]
+    attached = done["attach_log"]
+    assert (attached["source"], attached["status"]) == ("register_self", "active")
+    assert (attached["byte_offset"], attached["is_new"]) == (0, True)
+    log = Path(attached["log_path"])
+    assert log.name == f"{done['agent_id']}.log"
+    tmux(bench, "send-keys", "-t", "mine", "hello", "Enter")
+    wait_until(lambda: log.read_text().count("hello") == 2, 10, "what cat says in the log")
+
+    again = adopt(tower, mine, label="me", attach_log={})
+    assert (again["created_or_reactivated"], again["label"]) == ("updated", "me")
+    assert (again["agent_id"], again["attach_log"]["is_new"]) == (done["agent_id"], False)
+    audits = [line for line in audit_lines(tower) if line["type"] == "log_attachment_change"]
+    assert len(audits) == 1
+
+
 def audit_lines(tower: Tower) -> list[dict[str, Any]]:
     """The audit lines that have reached ``events.jsonl``."""
 
@@ -290,6 +320,11 @@ def test_an_agent_registers_itself(
     assert child["parent_agent_id"] == me["agent_id"]
     assert run("third", "--role master")["error"]["code"] == "master_via_register_self_rejected"
     assert run("fourth", "--role swarm")["error"]["code"] == "swarm_parent_required"
+
+    logged = run("logged", "--role slave --attach-log")["result"]
+    assert logged["agent"]["agent_id"] == logged["agent_id"]
+    assert logged["attach_log"]["status"] == "active"
+    assert Path(logged["attach_log"]["log_path"]).is_relative_to(tower.home.paths.logs_dir)
 
     outside = bench.exec_run(
         ["sh", "-c", f"{CLIENT} --json"], environment={"AGENTTOWER_SOCKET": str(tower.socket_path)}

@@ -116,7 +116,7 @@ class Registry:
             pane.pane_id,
         )  # fmt: skip
         wanted = self.registration.wanted(caller, key, given)
-        return self.registration.register_agent(wanted, None)
+        return self.registration.register_agent(wanted)
 
     def rows(self, table: str) -> list[Mapping[str, Any]]:
         """Every row of a table, as it is stored."""

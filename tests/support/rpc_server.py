@@ -190,13 +190,23 @@ class FakeServices:
         return self._note("list_found_panes", scope=caller.scope, **params)
 
     def register_agent(
+        self, caller: Caller, key: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return self._note("register_agent", key=dict(key), given=dict(given))
+
+    def begin_registration(
         self,
         caller: Caller,
+        change_id: str,
         key: Mapping[str, Any],
         given: Mapping[str, Any],
-        attach_log: Mapping[str, Any] | None,
-    ) -> dict[str, Any]:
-        return self._note("register_agent", key=dict(key), given=dict(given), attach_log=attach_log)
+        log_path: str | None,
+    ) -> bool:
+        self._note("begin_registration", key=dict(key), given=dict(given), log_path=log_path)
+        return True
+
+    def registration_outcome(self, change_id: str) -> dict[str, Any]:
+        return {"agent_id": "agt_0123456789ab"}
 
     def set_role(
         self, caller: Caller, agent_id: str, role: str, *, confirm: bool

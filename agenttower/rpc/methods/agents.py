@@ -11,8 +11,9 @@ from typing import Any
 
 from msgspec import UNSET, structs
 
-from agenttower.errors import AgentTowerError, ValueOutOfSet
+from agenttower.errors import AgentTowerError, RegistrationUnderWay, ValueOutOfSet
 from agenttower.rpc.method import Call, Gate, Method, Pending, Result
+from agenttower.rpc.methods.logs import CHANGE_WAIT_S
 from agenttower.rpc.schemas import lenient
 from agenttower.rpc.schemas_agents import (
     AttachLog,
@@ -26,6 +27,7 @@ from agenttower.rpc.schemas_agents import (
     of_agents,
     part,
 )
+from agenttower.rpc.schemas_logs import Order, ordering
 from agenttower.rpc.services_agents import AgentServices
 
 PANE_SCAN_DEADLINE_S = 90.0
@@ -56,22 +58,8 @@ def agent_methods(services: AgentServices) -> dict[str, Method[Any]]:
             call.caller, active_only=wanted.active_only, container=wanted.container
         )
 
-    def register(call: Call[RegisterAgent]) -> Result:
-        wanted = call.params
-        key = part(PaneCompositeKey, "pane_composite_key", wanted.pane_composite_key)
-        attach = wanted.attach_log
-        log = None if attach is None else part(AttachLog, "attach_log", attach)
-        if key.container_id != wanted.container_id:
-            raise ValueOutOfSet("container_id and pane_composite_key.container_id must be the same")
-        if not _PANE_ID.fullmatch(key.tmux_pane_id):
-            raise ValueOutOfSet("pane_composite_key.tmux_pane_id must look like %0")
-        given = {name: getattr(wanted, name) for name in _OPTIONAL}
-        return services.register_agent(
-            call.caller,
-            structs.asdict(key),
-            {name: value for name, value in given.items() if value is not UNSET},
-            None if log is None else {} if log.log_path is UNSET else {"log_path": log.log_path},
-        )
+    def register(call: Call[Order[RegisterAgent]]) -> Result | Pending:
+        return _register(services, call)
 
     def set_role(call: Call[SetRole]) -> Result:
         wanted = call.params
@@ -88,8 +76,33 @@ def agent_methods(services: AgentServices) -> dict[str, Method[Any]]:
             lenient(ScanPanes), scan_panes, Gate.KNOWN, deadline_s=PANE_SCAN_DEADLINE_S
         ),
         "list_panes": Method(lenient(ListFoundPanes), list_panes, Gate.KNOWN),
-        "register_agent": Method(of_agents(RegisterAgent, our_schema), register, Gate.CONTAINER),
+        "register_agent": Method(
+            ordering(of_agents(RegisterAgent, our_schema)), register, Gate.CONTAINER
+        ),
         "set_role": Method(of_agents(SetRole, our_schema), set_role, Gate.KNOWN),
         "set_label": Method(of_agents(SetLabel, our_schema), set_label, Gate.KNOWN),
         "set_capability": Method(of_agents(SetCapability, our_schema), set_capability, Gate.KNOWN),
     }
+
+
+def _register(services: AgentServices, call: Call[Order[RegisterAgent]]) -> Result | Pending:
+    """Register at once; with a log, wait for the worker without holding a thread."""
+    wanted, change_id = call.params.params, call.params.change_id
+    key = part(PaneCompositeKey, "pane_composite_key", wanted.pane_composite_key)
+    if key.container_id != wanted.container_id:
+        raise ValueOutOfSet("container_id and pane_composite_key.container_id must be the same")
+    if not _PANE_ID.fullmatch(key.tmux_pane_id):
+        raise ValueOutOfSet("pane_composite_key.tmux_pane_id must look like %0")
+    named = {name: getattr(wanted, name) for name in _OPTIONAL}
+    given = {name: value for name, value in named.items() if value is not UNSET}
+    if wanted.attach_log is None:
+        return services.register_agent(call.caller, structs.asdict(key), given)
+    log = part(AttachLog, "attach_log", wanted.attach_log)
+    path = None if log.log_path is UNSET else log.log_path
+    begun = services.begin_registration(call.caller, change_id, structs.asdict(key), given, path)
+    outcome = services.registration_outcome(change_id) if begun else None
+    if outcome is not None:
+        return outcome
+    if call.final:
+        raise RegistrationUnderWay
+    return Pending(call.asked_at + CHANGE_WAIT_S)

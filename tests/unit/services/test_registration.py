@@ -228,12 +228,6 @@ def test_rows_can_be_written_in_somebody_elses_transaction(registry: Registry) -
     assert registry.audits("agent_role_change") == []
 
 
-def test_a_log_is_refused_where_nobody_attaches_one(registry: Registry) -> None:
-    wanted = registry.registration.wanted(HOST, _key(PARENT), {})
-    assert code(registry.registration.register_agent, wanted, {}) == "bad_request"
-    assert registry.rows("agent") == []
-
-
 def _key(pane: FoundPane) -> PaneKey:
     return PaneKey(
         C1, pane.socket_path, pane.session_name, pane.window_index, pane.pane_index, pane.pane_id
