@@ -73,7 +73,9 @@ class ContainerHealth:
         failures = 0
         while not self._stopped.is_set():
             try:
-                told = self._look() and self._wait()
+                # In this order nothing can end unseen between a look and a wait.
+                armed = self._arm()
+                told = self._look() and armed and self._wait()
             except Exception:
                 log.exception("health failed; trying again", extra={"action": "pump_error"})
                 told = False
@@ -96,12 +98,19 @@ class ContainerHealth:
         self._logs_due = time.monotonic() + LOGS_S
         return judged
 
+    def _arm(self) -> bool:
+        """Have tmux tell from now on; ``False`` where nobody is there to tell."""
+        return self._watching(lambda watcher: watcher.arm(time.monotonic() + LOOK_TIMEOUT_S))
+
     def _wait(self) -> bool:
         """Wait to be told, or for the slow look; ``False`` where nobody is there to tell."""
+        return self._watching(lambda watcher: watcher.wait(time.monotonic() + SLOW_LOOK_S))
+
+    def _watching(self, work: Callable[[ExitWatcher], object]) -> bool:
         try:
             watcher = self._watcher or self._start_to_watch()
             if watcher is not None:
-                watcher.wait(time.monotonic() + SLOW_LOOK_S)
+                work(watcher)
         except BenchError as error:
             log.debug("cannot be watched: %s", error.message, extra={"action": "health_waits"})
             self._drop_watcher()

@@ -95,6 +95,18 @@ class Connection:
                     return channel.request(line, deadline)
                 return self._run_once(line, deadline)
 
+    def begin_wait(self, line: str, deadline: Deadline) -> None:
+        """Send the line of a :meth:`wait` that follows, unless one is under way. A bench that has
+        no channel begins with the wait itself.
+
+        :raises: as :meth:`request`.
+        """
+        with self._turn(deadline):
+            channel = self._ready(deadline)
+            if channel is not None and self._awaited is None:
+                with self._judged():
+                    self._awaited = channel.begin(line, deadline)
+
     def wait(self, line: str, deadline: Deadline) -> bool:
         """Run a line that may take for ever; ``False`` where it has not ended by the deadline.
 

@@ -2,8 +2,9 @@
 
 A client of its own waits on the ``wait-for`` channel that the wrapper signals; two global hooks, at
 an index that leaves users' hooks alone, signal it for panes that die or are killed. A signal that
-comes while nobody waits is remembered by tmux (tmux-channel.md section 4), so that none falls
-between two waits. What ended is for the caller to find out.
+comes while nobody waits is remembered by tmux (tmux-channel.md section 4). Yet the waiter of a
+worker that was just killed may still be there and take it; so who wants to miss nothing arms the
+watch before he looks. What ended is for the caller to find out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _HOOKS = " ; ".join(
     f'set-hook -g "{hook}[{_HOOK_INDEX}]" "wait-for -S {EXIT_SIGNAL}"'
     for hook in ("pane-died", "after-kill-pane", "window-unlinked", "session-closed")
 )
+_LINE = f"{_HOOKS} ; wait-for {EXIT_SIGNAL}"
 
 
 class ExitWatch:
@@ -27,6 +29,13 @@ class ExitWatch:
     def __init__(self, launcher: Launcher, client: ClientId, lock: OpeningLock) -> None:
         self._connection = Connection(launcher, client, lock)
 
+    def arm(self, deadline: Deadline) -> None:
+        """Begin to wait; :meth:`wait` tells of whatever ends from now on.
+
+        :raises BenchError: as :meth:`wait`.
+        """
+        self._connection.begin_wait(_LINE, deadline)
+
     def wait(self, deadline: Deadline) -> bool:
         """Wait until something has ended; ``False`` where nothing has by the deadline, and the
         client waits on. A bench that hangs is not noticed here.
@@ -34,7 +43,7 @@ class ExitWatch:
         :raises BenchConnectionLost: tmux or the container ended, or :meth:`close` was called.
         :raises BenchError: the bench cannot be reached.
         """
-        return self._connection.wait(f"{_HOOKS} ; wait-for {EXIT_SIGNAL}", deadline)
+        return self._connection.wait(_LINE, deadline)
 
     def close(self) -> None:
         """End the wait; the bench itself stays open."""

@@ -210,6 +210,9 @@ class Screen:
 class ExitWatcher(Protocol):
     """Waits for tmux to tell that a program ended or a pane went."""
 
+    def arm(self, deadline: Deadline) -> None:
+        """From now on nothing is missed: the next :meth:`wait` tells of it."""
+
     def wait(self, deadline: Deadline) -> bool:
         """``True`` when something has ended, ``False`` at the deadline: call again to wait on."""
 

@@ -15,6 +15,7 @@ import pytest
 
 from agenttower.bench.registry import Benches
 from agenttower.bench.tmux_bench import TmuxBench
+from agenttower.bench.wrapper import EXIT_SIGNAL
 from agenttower.errors import BenchConnectionLost, BenchTimeout
 from tests.support.bench_box import Box, soon, token
 from tests.support.freezer import frozen
@@ -102,6 +103,23 @@ def test_a_waiter_keeps_its_client_for_as_long_as_it_waits(box: Box) -> None:
         watch.close()
     with pytest.raises(BenchConnectionLost):
         watch.wait(soon())
+
+
+def test_an_armed_waiter_misses_nothing_though_a_dead_one_still_waits(box: Box) -> None:
+    """As after a worker was killed: the waiter it left takes the signal with it."""
+    view = box.create("sh", "-c", "read x; exit 3")
+    left = box.container.client.api
+    exec_id = left.exec_create(box.container.id, ["tmux", "wait-for", EXIT_SIGNAL])["Id"]
+    left.exec_start(exec_id, detach=True)
+    wait_until(lambda: "wait-for" in box.run("ps", "-eo", "args"), 10, "a waiter that is left")
+    with closing(box.bench.watch_exits()) as watch:
+        watch.arm(soon())
+        box.tmux("send-keys", "-t", view.pane_id, "x", "Enter")
+        wait_until(lambda: box.exited(view.token).exit is not None, 10, "the program to end")
+        wait_until(
+            lambda: not left.exec_inspect(exec_id)["Running"], 10, "the other waiter to have it"
+        )
+        assert watch.wait(soon())
 
 
 def test_a_waiter_outlives_a_frozen_bench(box: Box) -> None:
