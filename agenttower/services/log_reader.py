@@ -195,7 +195,9 @@ class LogReader:
         )
         if self._writer.commit(reading, progress, outcome.events, now, look):
             self.cut_lines += sum(not record.whole for record in records)
-            look.more |= facts.size > reading.byte_offset + len(piece.data)
+            # A piece that is full says more than the size, which may be known in part only.
+            full = len(piece.data) >= limit
+            look.more |= full or facts.size > reading.byte_offset + len(piece.data)
             look.lag_bytes += max(0, facts.size - end)
             self._due(outcome.window, now, look)
         return True
