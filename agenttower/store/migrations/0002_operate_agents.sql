@@ -32,7 +32,11 @@ CREATE INDEX "log_attachment_agent_id" ON "log_attachment" ("agent_id");
 
 CREATE UNIQUE INDEX "log_attachment_active_path" ON "log_attachment" ("log_path") WHERE status = 'active';
 
+CREATE INDEX "log_attachment_ended" ON "log_attachment" ("last_status_at") WHERE status <> 'active';
+
 CREATE TABLE "log_offset" ("agent_id" TEXT NOT NULL, "log_path" TEXT NOT NULL, "byte_offset" {BIG} NOT NULL CHECK (byte_offset >= 0), "line_offset" {BIG} NOT NULL CHECK (line_offset >= 0), "last_event_offset" {BIG} NOT NULL, "last_output_at" {BIG}, "file_inode" TEXT, "file_size_seen" {BIG} NOT NULL, "open_window" TEXT, "created_at" {BIG} NOT NULL, "updated_at" {BIG} NOT NULL, PRIMARY KEY ("agent_id", "log_path"));
+
+CREATE INDEX "log_offset_window" ON "log_offset" ("agent_id", "log_path") WHERE open_window IS NOT NULL;
 
 CREATE TABLE "pane" ("container_id" TEXT NOT NULL, "tmux_socket_path" TEXT NOT NULL, "tmux_session_name" TEXT NOT NULL, "tmux_window_index" INTEGER NOT NULL, "tmux_pane_index" INTEGER NOT NULL, "tmux_pane_id" TEXT NOT NULL, "tmux_server" TEXT NOT NULL, "container_user" TEXT NOT NULL, "pane_pid" INTEGER NOT NULL, "pane_tty" TEXT NOT NULL, "pane_current_command" TEXT NOT NULL, "pane_current_path" TEXT NOT NULL, "pane_title" TEXT NOT NULL, "pane_active" {BOOL} NOT NULL, "active" {BOOL} NOT NULL, "first_seen_at" {BIG} NOT NULL, "last_scanned_at" {BIG} NOT NULL, PRIMARY KEY ("container_id", "tmux_socket_path", "tmux_session_name", "tmux_window_index", "tmux_pane_index", "tmux_pane_id"));
 
