@@ -65,6 +65,7 @@ class LogReaderPump:
 
     def stop(self) -> None:
         self._stopped.set()
+        self._reader.stop()
         self._listener.wake()
 
     def close(self) -> None:

@@ -13,8 +13,9 @@ from agenttower.clock import SECOND, Clock, Micros
 from agenttower.errors import EventsSessionExpired, EventsSessionUnknown
 from agenttower.store.agent_events import EventFilter
 
-MOST = 500
-"""Sessions at once; one more ends the one that was asked for least recently."""
+MOST = 200
+"""Sessions of one container, or of the host, at once. One more ends the one of them that was asked
+for least recently, so that nobody can end another's."""
 REMEMBERED = 2000
 """Ended sessions that are still answered as expired."""
 
@@ -49,8 +50,9 @@ class FollowSessions:
         now = self._clock()
         with self._lock:
             self._expire(now)
-            while len(self._open) >= MOST:
-                self._end(next(iter(self._open)))
+            own = [name for name, session in self._open.items() if session.scope == scope]
+            if len(own) >= MOST:
+                self._end(own[0])
             self._open[session_id] = FollowSession(wanted, scope, last_event_id, now)
         return session_id
 

@@ -60,6 +60,7 @@ class LogReader:
         self.troubles = Troubles(clock)
         self._writer = OffsetWriter(store, self.troubles, wake_readers)
         self._changes = LogChanges(source, self._writer, self.troubles, clock)
+        self._stopped = False
         self.cut_lines = 0
         """Pieces of lines longer than ``per_cycle_byte_cap_bytes``, since the start."""
 
@@ -90,12 +91,18 @@ class LogReader:
         look.duration_s = time.monotonic() - start
         return look
 
+    def stop(self) -> None:
+        """End a look that is under way after the log that it is at; for any thread."""
+        self._stopped = True
+
     # --- one attachment ------------------------------------------------------------------------
 
     def _each(
         self, work: Callable[[Reading, Look], None], readings: list[Reading], look: Look
     ) -> None:
         for reading in readings:
+            if self._stopped:
+                return
             try:
                 work(reading, look)
             except DatabaseBusy:
@@ -195,7 +202,9 @@ class LogReader:
         )
         if self._writer.commit(reading, progress, outcome.events, now, look):
             self.cut_lines += sum(not record.whole for record in records)
-            look.more |= facts.size > reading.byte_offset + len(piece.data)
+            # A piece that is full says more than the size, which may be known in part only.
+            full = len(piece.data) >= limit
+            look.more |= full or facts.size > reading.byte_offset + len(piece.data)
             look.lag_bytes += max(0, facts.size - end)
             self._due(outcome.window, now, look)
         return True

@@ -22,6 +22,9 @@ from agenttower.store.log_reading import Reading
 EXITS_EVERY: Micros = 2 * SECOND
 """How often panes are compared with attachments; the grace is much longer."""
 
+EXITS_FOR: Micros = 24 * 3600 * SECOND
+"""How long after an attachment's end its pane's exit is still told, e.g. after a restart."""
+
 
 class Silence:
     """Says which attachments have been silent for long, and for which reason to tell of."""
@@ -36,7 +39,6 @@ class Silence:
 
     def keep_only(self, attachment_ids: set[str]) -> None:
         """Forget attachments that are not there any more."""
-        self._told = {life for life in self._told if life[0] in attachment_ids}
         for gone in self._settled.keys() - attachment_ids:
             del self._settled[gone]
 
@@ -48,8 +50,10 @@ class Silence:
         if self._exits_due - EXITS_EVERY <= now < self._exits_due:
             return []
         self._exits_due = now + EXITS_EVERY
+        silent = log_reading.exited(self._via, now - self._exit_grace, now - EXITS_FOR)
+        self._told &= {(reading.attachment_id, reading.attached_at) for reading in silent}
         due = []
-        for reading in log_reading.exited(self._via, now - self._exit_grace):
+        for reading in silent:
             life = (reading.attachment_id, reading.attached_at)
             if life in self._told:
                 continue

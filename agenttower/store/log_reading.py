@@ -86,7 +86,9 @@ def active(via: str) -> list[Reading]:
 def left_open(via: str) -> list[Reading]:
     """Logs that are not read any more and still have a window open."""
     return _readings(
-        "WHERE o.open_window IS NOT NULL AND a.via = ? AND a.status <> 'active' AND NOT EXISTS"
+        # Few windows are open at a time, and many attachments have ended.
+        "WHERE a.agent_id IN (SELECT w.agent_id FROM log_offset w WHERE w.open_window IS NOT NULL)"
+        " AND o.open_window IS NOT NULL AND a.via = ? AND a.status <> 'active' AND NOT EXISTS"
         " (SELECT 1 FROM log_attachment b WHERE b.agent_id = a.agent_id"
         " AND b.log_path = a.log_path AND (b.status = 'active' OR b.attached_at > a.attached_at))",
         (via,),
@@ -96,7 +98,8 @@ def left_open(via: str) -> list[Reading]:
 def stale(via: str) -> list[Reading]:
     """Logs whose file was missed, or whose pane has gone; of many the latest."""
     return _readings(
-        "WHERE a.status = 'stale' AND a.via = ? ORDER BY a.last_status_at DESC LIMIT ?",
+        "WHERE a.status <> 'active' AND a.status = 'stale' AND a.via = ?"
+        " ORDER BY a.last_status_at DESC LIMIT ?",
         (via, STALE_WATCHED),
     )
 
@@ -112,20 +115,31 @@ def ended(via: str, since: Micros) -> list[Reading]:
     )
 
 
-def exited(via: str, silent_since: Micros) -> list[Reading]:
+def exited(via: str, silent_since: Micros, ended_since: Micros) -> list[Reading]:
     """Logs of panes that are gone, or whose program has ended, and that said nothing since then.
 
     A pane is gone where discovery has seen it and lists none like it as active.
+
+    :param ended_since: attachments that became stale earlier are left out.
     """
+    return [
+        reading
+        for status in ("a.status = 'active'", "a.status <> 'active' AND a.status = 'stale'")
+        for reading in _exited(status, via, silent_since, ended_since)
+    ]
+
+
+def _exited(status: str, via: str, silent_since: Micros, ended_since: Micros) -> list[Reading]:
     return _readings(
-        f"""WHERE a.via = ? AND a.status IN ('active', 'stale') AND o.byte_offset IS NOT NULL
+        f"""WHERE {status} AND (a.status = 'active' OR a.last_status_at >= ?)
+        AND a.via = ? AND o.byte_offset IS NOT NULL
         AND COALESCE(o.last_output_at, o.updated_at) <= ?
         AND (EXISTS (SELECT 1 FROM managed_pane m WHERE m.reserved_agent_id = a.agent_id
                      AND (m.state = 'failed' OR m.exit_code IS NOT NULL))
              OR (EXISTS (SELECT 1 FROM pane p WHERE {_SAME_PANE})
                  AND NOT EXISTS (SELECT 1 FROM pane p WHERE {_SAME_PANE} AND p.active
                      AND (g.tmux_server IS NULL OR p.tmux_server = g.tmux_server))))""",
-        (via, silent_since),
+        (ended_since, via, silent_since),
     )
 
 

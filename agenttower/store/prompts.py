@@ -13,7 +13,6 @@ from typing import Any
 from agenttower.clock import MILLISECOND, SECOND, Micros
 from agenttower.domain.prompts import BlockReason, FailureReason, Form, Identity, PromptState
 from agenttower.store.database import Store
-from agenttower.store.models import Prompt
 from agenttower.store.models.base import execute
 
 CLOCK_SLIP: Micros = 60 * SECOND
@@ -123,22 +122,17 @@ def body(message_id: str) -> bytes:
 
 def listing(wanted: Filters) -> list[PromptRecord]:
     """Prompts in the order in which they were accepted."""
-    query = Prompt.select(Prompt.id).order_by(Prompt.id).limit(wanted.limit)
-    for column, value in (
-        (Prompt.state, wanted.state),
-        (Prompt.target_agent_id, wanted.target),
-        (Prompt.sender_agent_id, wanted.sender),
-        (Prompt.origin, wanted.origin),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if wanted.since is not None:
-        query = query.where(Prompt.enqueued_at >= wanted.since)
-    if wanted.scope is not None:
-        query = query.where(Prompt.target_container_id == wanted.scope)
-    ids = [row.id for row in query]
-    marks = ", ".join("?" * len(ids))
-    return list(_records(f"id IN ({marks}) ORDER BY id", *ids)) if ids else []
+    conditions = {
+        "state = ?": wanted.state,
+        "target_agent_id = ?": wanted.target,
+        "sender_agent_id = ?": wanted.sender,
+        "origin = ?": wanted.origin,
+        "enqueued_at >= ?": wanted.since,
+        "target_container_id = ?": wanted.scope,
+    }
+    given = {condition: value for condition, value in conditions.items() if value is not None}
+    where = " AND ".join(given) or "id > 0"
+    return list(_records(f"{where} ORDER BY id LIMIT ?", *given.values(), wanted.limit))
 
 
 def waiting_targets() -> list[tuple[str, str]]:
@@ -212,35 +206,34 @@ def next_moment(now: Micros) -> Micros:
     The wire shows milliseconds, and readers sort by them (legacy surfaces part 2, section 4.1).
     """
     now -= now % MILLISECOND
-    last = Prompt.select(Prompt.enqueued_at).order_by(Prompt.id.desc()).limit(1).scalar()
+    row = execute("SELECT enqueued_at FROM prompt ORDER BY id DESC LIMIT 1").fetchone()
+    last = None if row is None else int(row[0])
     if last is not None and now <= last < now + CLOCK_SLIP:
-        return int(last) + MILLISECOND
+        return last + MILLISECOND
     return now
 
 
 def insert(row: Mapping[str, object]) -> PromptRecord:
     """Write a new prompt."""
-    Prompt.insert(**row).execute()
-    written = find(str(row["message_id"]))
-    assert written is not None
-    return written
+    marks = ", ".join("?" * len(row))
+    written = execute(
+        f"INSERT INTO prompt ({', '.join(row)}) VALUES ({marks}) RETURNING {_COLUMNS}",
+        tuple(row.values()),
+    ).fetchone()
+    return PromptRecord(*written)
 
 
 def change(prompt: PromptRecord, now: Micros, **changes: object) -> PromptRecord | None:
     """Change a prompt if it still is as in the record; ``None`` where somebody else was first."""
+    columns = {"last_updated_at": now, **changes}
     attempt = prompt.delivery_attempt_started_at
-    changed = (
-        Prompt.update(last_updated_at=now, **changes)
-        .where(
-            Prompt.id == prompt.id,
-            Prompt.state == prompt.state.value,
-            Prompt.delivery_attempt_started_at.is_null()
-            if attempt is None
-            else Prompt.delivery_attempt_started_at == attempt,
-        )
-        .execute()
-    )
-    return find(prompt.message_id) if changed == 1 else None
+    same = "delivery_attempt_started_at " + ("IS NULL" if attempt is None else "= ?")
+    row = execute(
+        f"UPDATE prompt SET {', '.join(f'{column} = ?' for column in columns)}"
+        f" WHERE id = ? AND state = ? AND {same} RETURNING {_COLUMNS}",
+        (*columns.values(), prompt.id, prompt.state, *([] if attempt is None else [attempt])),
+    ).fetchone()
+    return None if row is None else PromptRecord(*row)
 
 
 def append_audit(

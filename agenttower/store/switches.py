@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from agenttower.clock import Micros
 from agenttower.store.database import Store
 from agenttower.store.models import DaemonState
+from agenttower.store.models.base import execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,10 @@ class SwitchRecord:
 
 def find(key: str) -> SwitchRecord | None:
     """The setting, or ``None`` where it was never written."""
-    row = DaemonState.get_or_none(DaemonState.key == key)
-    if row is None:
-        return None
-    return SwitchRecord(row.value, row.last_updated_at, row.last_updated_by)
+    row = execute(
+        "SELECT value, last_updated_at, last_updated_by FROM daemon_state WHERE key = ?", (key,)
+    ).fetchone()
+    return None if row is None else SwitchRecord(*row)
 
 
 def seed(store: Store, key: str, value: str, now: Micros, by: str) -> None:

@@ -8,7 +8,7 @@ from agenttower.domain.identifiers import is_agent_id
 from agenttower.errors import AgentNotFound, TargetLabelAmbiguous
 from agenttower.store import agents
 from agenttower.store.agents import AgentRecord
-from agenttower.store.models import Agent, Container
+from agenttower.store.models import Agent
 from agenttower.store.models.base import execute
 from agenttower.store.panes import PANE_KEY
 
@@ -78,11 +78,11 @@ def addressee(agent_id: str) -> Addressee | None:
     agent = agents.by_id(agent_id)
     if agent is None:
         return None
-    container_active = bool(
-        Container.select().where(Container.id == agent.container_id, Container.active).exists()
-    )
+    running = execute(
+        "SELECT 1 FROM container WHERE id = ? AND active", (agent.container_id,)
+    ).fetchone()
     pane = _managed(agent_id) if agent.origin == "managed" else _discovered(agent_id)
-    return Addressee(agent, container_active, pane)
+    return Addressee(agent, running is not None, pane)
 
 
 def _managed(agent_id: str) -> PaneAddress | None:

@@ -20,6 +20,7 @@ from agenttower.rpc.method import Pending
 from agenttower.rpc.methods import method_table
 from agenttower.services.agent_events import AgentEventService
 from agenttower.services.caller import Caller
+from agenttower.services.follow_sessions import MOST
 from agenttower.services.rule_files import RuleBook
 from agenttower.settings import EventRules
 from agenttower.store.models import Event, ManagedLayout
@@ -359,6 +360,20 @@ def test_sessions_end_by_idleness_and_say_so(here: Desk, client: Client) -> None
     assert client.code("follow_next", session_id=session) == "events_session_expired"
     assert client.code("follow_next", FOREIGN, session_id=session) == "events_session_unknown"
     assert client.code("follow_close", session_id=session) == "events_session_unknown"
+
+
+def test_too_many_sessions_end_the_oldest_of_their_own(here: Desk, client: Client) -> None:
+    first, foreign = (client.ask("follow_open", who)["session_id"] for who in (BENCH, FOREIGN))
+    for _ in range(MOST - 1):
+        client.ask("follow_open", BENCH)
+    assert client.waits("follow_next", BENCH, session_id=first)
+    second = client.ask("follow_open", BENCH)["session_id"]
+    assert client.waits("follow_next", BENCH, session_id=first)
+    for _ in range(MOST - 1):
+        client.ask("follow_open", BENCH)
+    assert client.code("follow_next", BENCH, session_id=second) == "events_session_expired"
+    assert client.waits("follow_next", BENCH, session_id=first)
+    assert client.waits("follow_next", FOREIGN, session_id=foreign)
 
 
 @pytest.mark.parametrize("session", [None, "", 7, "fs_000000000000"])

@@ -20,6 +20,7 @@ n=0
 printf 'working on it\nOPENAI=sk-abcdefghijklmnopqrstuvwxyz\n'
 while :; do
   [ -e /tmp/go.$n ] && { printf 'Error: \033[31mnumber %s\033[0m\n' $n; n=$((n+1)); }
+  [ -e /tmp/end ] && { echo 'Exception: the last word'; exit 3; }
   sleep 0.02
 done
 """
@@ -55,6 +56,7 @@ def test_output_becomes_events_across_kills(tower: Tower, bench_factory: BenchFa
     assert (event["excerpt"], event["agent_id"]) == ("Error: number 0", agent_id)
     assert event["log_path"] == str(log_of(tower, pane))
 
+    tower.environ["AGENTTOWER_EVENTS_PANE_EXITED_GRACE_SECONDS"] = "1"
     tower.kill9("worker")
     go(1)
     go(2)
@@ -83,6 +85,18 @@ def test_output_becomes_events_across_kills(tower: Tower, bench_factory: BenchFa
     [event] = follow(tower, session)
     assert (event["excerpt"], event["byte_range_start"]) == ("Error: number 3", 0)
 
+    # A program that ends is told with its last words, and then as an exit, once.
+    bench.exec_run(["touch", "/tmp/end"])
+    assert [event["excerpt"] for event in follow(tower, session)] == ["Exception: the last word"]
+
+    def exits() -> list[dict[str, Any]]:
+        page = tower.result("events.list", {"target": agent_id, "types": ["pane_exited"]})
+        return list(page["events"])
+
+    tower.stop("worker")
+    tower.start("worker")  # its first look at the container finds the exit
+    wait_until(exits, 20, "the exit to be told")
+
     shown = subprocess.run(
         [sys.executable, "-m", "agenttower.cli.main", "events", "--agent", pane["label"]],
         env=tower.environ,
@@ -92,11 +106,14 @@ def test_output_becomes_events_across_kills(tower: Tower, bench_factory: BenchFa
         check=True,
     ).stdout
     assert [line.split("\t")[-1] for line in shown.splitlines() if "\terror\t" in line] == [
-        f"Error: number {number}" for number in range(4)
+        *(f"Error: number {number}" for number in range(4)),
+        "Exception: the last word",
     ]
     lines = [json.loads(line) for line in tower.home.paths.events_file.read_text().splitlines()]
     told = [line for line in lines if line.get("agent_id") == agent_id]
     assert [line["excerpt"] for line in told if line["event_type"] == "error"] == [
-        f"Error: number {number}" for number in range(4)
+        *(f"Error: number {number}" for number in range(4)),
+        "Exception: the last word",
     ]
+    assert len(exits()) == 1
     assert all(next(iter(line)) == "ts" for line in told)

@@ -111,7 +111,8 @@ class Story:
                 yield f"events.jsonl tells of {line}, which is in no row"
                 return
             row = self._untold.pop(0)
-            told = (line.get("row", line["event_id"]), line.get("event_type", line.get("type")))
+            number = line["row"] if "row" in line else line["event_id"]
+            told = (number, line.get("event_type", line.get("type")))
             same = told == (row["id"], row["event_type"])
             if not same or not says_as_much(line, row):
                 yield f"events.jsonl tells {line} where event {row['id']} is next"

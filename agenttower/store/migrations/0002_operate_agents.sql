@@ -34,7 +34,11 @@ CREATE INDEX "log_attachment_agent_id" ON "log_attachment" ("agent_id");
 
 CREATE UNIQUE INDEX "log_attachment_active_path" ON "log_attachment" ("log_path") WHERE status = 'active';
 
+CREATE INDEX "log_attachment_ended" ON "log_attachment" ("last_status_at") WHERE status <> 'active';
+
 CREATE TABLE "log_offset" ("agent_id" TEXT NOT NULL, "log_path" TEXT NOT NULL, "byte_offset" {BIG} NOT NULL CHECK (byte_offset >= 0), "line_offset" {BIG} NOT NULL CHECK (line_offset >= 0), "last_event_offset" {BIG} NOT NULL, "last_output_at" {BIG}, "file_inode" TEXT, "file_size_seen" {BIG} NOT NULL, "open_window" TEXT, "created_at" {BIG} NOT NULL, "updated_at" {BIG} NOT NULL, PRIMARY KEY ("agent_id", "log_path"));
+
+CREATE INDEX "log_offset_window" ON "log_offset" ("agent_id", "log_path") WHERE open_window IS NOT NULL;
 
 INSERT INTO "log_offset" ("agent_id", "log_path", "byte_offset", "line_offset", "last_event_offset", "file_size_seen", "created_at", "updated_at") SELECT "agent_id", "log_path", 0, 0, 0, 0, MIN("created_at"), MIN("created_at") FROM "log_attachment" GROUP BY "agent_id", "log_path";
 

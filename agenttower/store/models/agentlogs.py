@@ -39,6 +39,11 @@ LogAttachment.add_index(
         LogAttachment.log_path, name="log_attachment_active_path", unique=True
     ).where(SQL("status = 'active'"))
 )
+LogAttachment.add_index(
+    LogAttachment.index(LogAttachment.last_status_at, name="log_attachment_ended").where(
+        SQL("status <> 'active'")
+    )
+)
 
 
 class LogOffset(Table):
@@ -62,6 +67,13 @@ class LogOffset(Table):
 
     class Meta:
         primary_key = CompositeKey("agent_id", "log_path")
+
+
+LogOffset.add_index(
+    LogOffset.index(LogOffset.agent_id, LogOffset.log_path, name="log_offset_window").where(
+        SQL("open_window IS NOT NULL")
+    )
+)
 
 
 class LogChange(Table):
