@@ -38,22 +38,23 @@ class DemoBench:
 
 
 @contextmanager
-def open_bench(paths: Paths, cache_dir: Path, say: Say) -> Iterator[DemoBench]:
+def open_bench(paths: Paths, programs_dir: Path, cache_dir: Path, say: Say) -> Iterator[DemoBench]:
     """A bench, removed on leaving the context: in the engine that is there, else in a private one,
     else this machine's tmux.
 
     :param paths: of the demo; its logs are mounted into the container.
+    :param programs_dir: mounted too, read-only.
     :param cache_dir: where images and the private engine are kept from run to run.
     :raises TmuxUnavailable: no engine will do, and this machine has no tmux.
     """
     with ExitStack() as stack:
-        yield _container_or_none(stack, paths, cache_dir, say) or stack.enter_context(
+        yield _container_or_none(stack, paths, programs_dir, cache_dir, say) or stack.enter_context(
             _local_bench(paths, say)
         )
 
 
 def _container_or_none(
-    stack: ExitStack, paths: Paths, cache_dir: Path, say: Say
+    stack: ExitStack, paths: Paths, programs_dir: Path, cache_dir: Path, say: Say
 ) -> DemoBench | None:
     with ExitStack() as attempt:
         try:
@@ -64,7 +65,7 @@ def _container_or_none(
                 say(f"Docker engine: the one at {url}")
             client = attempt.enter_context(closing(docker.DockerClient(base_url=url, timeout=60)))
             image = ensure_image(client, SUITE, cache_dir / "images", say)
-            name = attempt.enter_context(_container(client, image, paths))
+            name = attempt.enter_context(_container(client, image, paths, programs_dir))
         except (AgentTowerError, DockerException) as error:
             say(f"no bench container: {error}")
             return None
@@ -84,16 +85,21 @@ def _start_private_engine(stack: ExitStack, cache_dir: Path, say: Say) -> str:
 
 
 @contextmanager
-def _container(client: docker.DockerClient, image: str, paths: Paths) -> Iterator[str]:
+def _container(
+    client: docker.DockerClient, image: str, paths: Paths, programs_dir: Path
+) -> Iterator[str]:
     """A running bench whose user has our uid, so that both sides can use the logs."""
-    logs = str(paths.logs_dir)
+    logs, programs = str(paths.logs_dir), str(programs_dir)
     name = f"{CONTAINER_PREFIX}{secrets.token_hex(2)}"
     container = client.containers.create(
         image,
         name=name,
         hostname=name,
         user=str(os.geteuid()),
-        mounts=[Mount(target=logs, source=logs, type="bind")],
+        mounts=[
+            Mount(target=logs, source=logs, type="bind"),
+            Mount(target=programs, source=programs, type="bind", read_only=True),
+        ],
         environment={"LANG": "C.UTF-8"},
         init=True,
         network_mode="none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -14,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from agenttower import client
 from agenttower.demo.bench import DemoBench, open_bench
@@ -25,11 +25,13 @@ from agenttower.private import private_directory
 
 TEMPLATE = "1m+2s"
 SESSION = "demo"
-LAUNCHES = {"master:m1": "demo-master", "slave:s1": "demo-slave", "slave:s2": "demo-slave"}
-LOG_LINES = 3
+LAUNCHES = {"master:m1": "demo-master", "slave:s1": "demo-coder", "slave:s2": "demo-worker"}
+PROMPT = "run the tests"
+ROUTE = "Please mend it, {source_label}."
+LOG_LINES = "3"
 
 START_SECONDS = 30.0
-LOG_SECONDS = 10.0
+PROMPTED_SECONDS = 30.0
 STOP_SECONDS = 45.0
 """A worker finishes the attempt that it is at, at most 30 s."""
 
@@ -42,24 +44,19 @@ _DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM") if find_program("setpriv") el
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NOT_INHERITED = ("AGENTTOWER_", "XDG_", "TMUX", "DOCKER_")
 
-# Stands for a coding agent: says who it is, and works on.
-_PROFILE = """\
-name: {name}
-command:
-  - sh
-  - -c
-  - |
-    echo "{greeting}, on $(uname -n)"
-    step=0
-    while sleep 0.5; do
-        step=$((step + 1))
-        echo "$(date +%T) {work} $step"
-    done
+# Stand for coding agents. The coder runs tests that fail when it is asked to, and mends them.
+_WORKER = """\
+echo "ready to work, on $(uname -n)"
+step=0
+while sleep 0.5; do
+    step=$((step + 1))
+    echo "$(date +%T) working, step $step"
+done
 """
-_PROFILES = {
-    "demo-master": ("master here: ready to delegate", "looking after the others, round"),
-    "demo-slave": ("slave here: ready to work", "working, step"),
-}
+_CODER = (
+    "tests => !think 0.3 | 2 tests failed: test_empty, test_unicode",
+    "mend => !think 0.3 | All tests passed.",
+)
 
 
 class DemoFailed(AgentTowerError):
@@ -94,8 +91,11 @@ def _show(stack: ExitStack, keep: bool) -> int:
     environ = _home(stack)
     paths = default_paths(environ)
     private_directory(paths.logs_dir)
-    _write_profiles(paths)
-    bench = stack.enter_context(open_bench(paths, default_paths().cache_dir, _say))
+    mock_agent = _copy_mock_agent(paths)
+    _write_profiles(paths, mock_agent)
+    bench = stack.enter_context(
+        open_bench(paths, mock_agent.parent, default_paths().cache_dir, _say)
+    )
     environ |= bench.environ
     stack.enter_context(_running_tower(paths, environ))
     _say("front end and worker: 'agenttower up', running in the background")
@@ -106,7 +106,13 @@ def _show(stack: ExitStack, keep: bool) -> int:
     )
     if code == 0:
         _agenttower(environ, "agent", "list")
-        _show_logs(paths)
+        _agenttower(environ, "logs", "show", "s2", "-n", LOG_LINES)
+        _agenttower(environ, "route", "add", "test_failed", ROUTE)
+        _agenttower(environ, "send", "s1", PROMPT)
+        _await_mended(paths)
+        _agenttower(environ, "queue", "list")
+        _agenttower(environ, "events", "--agent", "s1", "--type", "test_failed", "--type",
+                    "test_passed")  # fmt: skip
     if keep:
         _stay(bench, environ)
     return code
@@ -124,10 +130,28 @@ def _home(stack: ExitStack) -> dict[str, str]:
     return environ | {"HOME": str(root), "DOCKER_HOST": f"unix://{root}/no-engine.sock"}
 
 
-def _write_profiles(paths: Paths) -> None:
+def _copy_mock_agent(paths: Paths) -> Path:
+    """Into a directory of its own, which the bench has at the same path."""
+    beside_us = Path(__file__).with_name("mock_agent.py")
+    in_the_checkout = Path(__file__).parents[2] / "examples" / "mock_agent.py"
+    programs = paths.state_dir / "programs"
+    private_directory(programs)
+    source = beside_us if beside_us.exists() else in_the_checkout
+    return Path(shutil.copy(source, programs / "mock_agent.py"))
+
+
+def _write_profiles(paths: Paths, mock_agent: Path) -> None:
+    mock = ["python3", str(mock_agent), "--name", "Mock Agent"]
+    replies = [word for reply in _CODER for word in ("--reply", reply)]
+    commands = {
+        "demo-master": mock,
+        "demo-coder": [*mock, *replies],
+        "demo-worker": ["sh", "-c", _WORKER],
+    }
     private_directory(paths.profiles_dir)
-    for name, (greeting, work) in _PROFILES.items():
-        text = _PROFILE.format(name=name, greeting=greeting, work=work)
+    for name, command in commands.items():
+        # JSON is YAML too.
+        text = json.dumps({"name": name, "command": command})
         (paths.profiles_dir / f"{name}.yaml").write_text(text)
 
 
@@ -200,34 +224,17 @@ def _argv(*words: str) -> list[str]:
     return [sys.executable, "-m", "agenttower.cli.main", *words]
 
 
-def _show_logs(paths: Paths) -> None:
-    """The last lines of each pane's log, once each has some.
+def _await_mended(paths: Paths) -> None:
+    """Wait until the output of s1 has become a prompt for it, and it has answered that.
 
-    :raises DemoFailed: a log has none.
+    :raises DemoFailed: it did not come to that.
     """
-    for pane in _panes(paths):
-        lines = _last_lines(Path(pane["log_path"]))
-        _print(f"\nthe log of {pane['label']} ends with:")
-        for line in lines:
-            _print(f"    {line}")
-
-
-def _panes(paths: Paths) -> list[dict[str, Any]]:
-    layouts = client.call(paths.socket, "managed.layout.list")["items"]
-    detail = client.call(
-        paths.socket, "managed.layout.detail", {"layout_id": layouts[0]["layout_id"]}
-    )
-    return list(detail["panes"])
-
-
-def _last_lines(log: Path) -> list[str]:
-    deadline = time.monotonic() + LOG_SECONDS
-    while True:
-        lines = log.read_text(errors="replace").splitlines()
-        if len(lines) >= LOG_LINES:
-            return lines[-LOG_LINES:]
+    deadline = time.monotonic() + PROMPTED_SECONDS
+    while not client.call(paths.socket, "events.list", {"types": ["test_passed"]})["events"]:
         if time.monotonic() > deadline:
-            raise DemoFailed(f"the log {log} has only {len(lines)} lines")
+            rows = client.call(paths.socket, "queue.list")["rows"]
+            told = [f"{row['excerpt']}: {row['state']}" for row in rows]
+            raise DemoFailed(f"s1 did not mend anything in {PROMPTED_SECONDS:g} s: {told}")
         time.sleep(0.05)
 
 

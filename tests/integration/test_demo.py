@@ -94,8 +94,12 @@ def test_shows_a_layout_in_a_container(docker_engine: DockerEngine, cached_home:
     assert name is not None
     for label, role in (("m1", "master"), ("s1", "slave"), ("s2", "slave")):
         assert re.search(rf"^result {label} {role} ready agt_\w{{12}} %\d", running.output, re.M)
-        assert f"the log of {label} ends with:" in running.output
     assert f"ready to work, on {name[1]}" in running.output
+    assert re.search(r"^prompt \S{36} delivered submitted", running.output, re.M)
+    assert re.search(
+        r"\tdelivered\tsubmitted\tagt_.*\troute\t.*\tPlease mend it, s1", running.output
+    )
+    assert re.search(r"\ttest_failed\tagt_.*\n.*\ttest_passed\tagt_", running.output)
     assert name[1] not in demo_containers(docker_engine)
 
 
