@@ -35,13 +35,15 @@ STATE_COLOURS = {
 class Column:
     """One column of a list.
 
-    ``value`` gives what scripts see, ``people`` what a terminal shows instead. A title in capitals
-    is part of the interface: it never changes.
+    ``value`` gives what scripts see, ``people`` what a terminal shows instead. A ``rare`` one is
+    left out there while no row has anything in it. A title in capitals is part of the interface: it
+    never changes.
     """
 
     title: str
     value: Callable[[Row], object]
     people: Callable[[Row], object] | None = None
+    rare: bool = False
 
 
 def key(title: str, name: str) -> Column:
@@ -141,9 +143,14 @@ class Output:
         if not rows:
             self.line(empty)
             return
+        shown = [
+            column
+            for column in columns
+            if not column.rare or any(column.value(row) is not None for row in rows)
+        ]
         self._table(
-            [column.title for column in columns],
-            [[plain((column.people or column.value)(row)) for column in columns] for row in rows],
+            [column.title for column in shown],
+            [[plain((column.people or column.value)(row)) for column in shown] for row in rows],
         )
 
     def _table(self, titles: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

@@ -15,7 +15,7 @@ def waits_for(row: Row) -> str | None:
     return None if not attention else str(attention["kind"])
 
 
-ATTENTION = Column("ATTENTION", waits_for)
+ATTENTION = Column("ATTENTION", waits_for, rare=True)
 
 
 def reason(row: Row) -> str | None:
