@@ -13,7 +13,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from agenttower.engine.doorbell import SAFETY_NET_S, Doorbell
 from agenttower.errors import AgentTowerError
@@ -21,7 +20,7 @@ from agenttower.services.attention import AttentionService
 from agenttower.store import attention as rows
 from agenttower.store.attention import Watched
 from agenttower.store.database import Store
-from workers.log_growth import LogGrowth
+from workers.log_growth import LogGrowth, directories_of
 
 log = logging.getLogger(__name__)
 
@@ -123,8 +122,8 @@ class AttentionPump:
                     known.due = min(known.due, now)
             for agent_id in self._panes.keys() - found.keys():
                 del self._panes[agent_id]
-        logs = {Path(w.log_path).parent for w in found.values() if w.log_path is not None}
-        growth.follow(logs)
+        logs = [watched.log_path for watched in found.values() if watched.log_path is not None]
+        growth.follow(directories_of(logs))
 
     def _hear(self, growth: LogGrowth, now: float) -> None:
         grown = {str(path) for path in growth.grown()}

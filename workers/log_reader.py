@@ -9,7 +9,7 @@ from agenttower.services.log_reader import LogReader
 from agenttower.services.reader_status import ReaderStatus
 from agenttower.services.reading_state import Look
 from agenttower.store.database import Store
-from workers.log_watch import LogWatch, directories_of
+from workers.log_growth import LogGrowth, directories_of
 from workers.pumps import AGAIN_S, survive
 
 GATHER_S = 0.1
@@ -28,24 +28,19 @@ class LogReaderPump:
         reader: LogReader,
         status: ReaderStatus,
         cycle_s: float,
-        *,
-        on_host: bool,
     ) -> None:
-        """:param cycle_s: how long the kernel is trusted to tell, in seconds.
-        :param on_host: the logs are files of the host, of which the kernel tells.
-        """
+        """:param cycle_s: how long the kernel is trusted to tell, in seconds."""
         self._store = store
         self._reader = reader
         self._status = status
         self._cycle_s = cycle_s
-        self._on_host = on_host
         self._listener = doorbell.listen("logs")
-        self._watch = LogWatch()
+        self._growth = LogGrowth()
         self._stopped = threading.Event()
 
     def run(self) -> None:
         while not self._stopped.is_set():
-            self._watch.drain()
+            self._growth.grown()
             if not survive("log reader", self._look):
                 self._stopped.wait(AGAIN_S)
         survive("log reader", self._status.stopped)
@@ -53,11 +48,11 @@ class LogReaderPump:
 
     def _look(self) -> None:
         look = self._reader.look()
-        self._watch.watch(directories_of(look.paths) if self._on_host else set())
+        self._growth.follow(directories_of(look.paths))
         self._status.tell(look, self._reader.troubles, self._reader.cut_lines)
         if look.more:
             self._stopped.wait(BREATH_S)
-        elif self._watch.wait(self._listener, self._pause(look)):
+        elif self._growth.wait(self._listener, self._pause(look)):
             self._stopped.wait(GATHER_S)
 
     def _pause(self, look: Look) -> float:
@@ -69,5 +64,5 @@ class LogReaderPump:
         self._listener.wake()
 
     def close(self) -> None:
-        self._watch.close()
+        self._growth.close()
         self._listener.close()

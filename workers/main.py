@@ -159,10 +159,13 @@ def _start_routing(stack: ExitStack, core: Core) -> None:
 def _start_log_readers(stack: ExitStack, core: Core) -> None:
     """One for logs that benches write through a mount, and one for those that the worker copies."""
     cycle_s = core.settings.config.events.reader_cycle_wallclock_cap_seconds
-    for name, via in (("events_reader", "pipe"), ("events_reader_exec", "exec")):
+    readers = {"events_reader": "pipe"}
+    if core.settings.config.logs.fallback == "exec":
+        readers["events_reader_exec"] = "exec"
+    for name, via in readers.items():
         reader = bootstrap.log_reader(core, HostLogs(core.settings.paths.logs_dir, via))
         status = ReaderStatus(core.store, name, clock.now)
-        pump = LogReaderPump(core.store, core.doorbell, reader, status, cycle_s, on_host=True)
+        pump = LogReaderPump(core.store, core.doorbell, reader, status, cycle_s)
         stack.callback(pump.close)
         stack.enter_context(running(name, pump.run, pump.stop))
 

@@ -1,4 +1,4 @@
-"""Reading a piece of a log, from the host's own file or through the engine.
+"""Reading a piece of a log of the host.
 
 A bench can write in the directory of its logs, so nothing there is trusted: no link is followed,
 and only regular files are read.
@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agenttower.bench.registry import Benches
 from agenttower.domain.logfile import FileFacts
 from agenttower.errors import AgentTowerError
 from agenttower.store.log_reading import Reading
-
-ENGINE_READ_S = 3.0
-"""How long one read through the engine may take."""
 
 
 class LogUnreadable(AgentTowerError):
@@ -113,47 +108,6 @@ class HostLogs:
             return os.open(path.name, wanted, dir_fd=directory)
         finally:
             os.close(directory)
-
-
-class EngineLogs:
-    """Logs that no mount shows us, read inside the bench (``logs.fallback = "exec"``).
-
-    Nothing but bytes comes through, so identity and size are not known: a file counts as shorter
-    where the byte before the offset is gone.
-    """
-
-    via = "exec"
-
-    def __init__(self, benches: Benches) -> None:
-        self._benches = benches
-
-    def facts(self, reading: Reading) -> FileFacts | None:
-        start = max(0, (reading.byte_offset or 0) - 1)
-        try:
-            data = self._read(reading, start, 2)
-        except FileNotFoundError:
-            return None
-        # Two bytes tell whether the file still reaches to the offset, and whether there is more.
-        return FileFacts(None, start + len(data) if data or not start else 0)
-
-    def read(self, reading: Reading, facts: FileFacts, limit: int) -> Piece:
-        start = max(0, (reading.byte_offset or 0) - 1)
-        try:
-            data = self._read(reading, start, limit + 1)
-        except FileNotFoundError as error:
-            raise LogChanged from error
-        if len(data) < facts.size - start:
-            raise LogChanged
-        return _piece(data, reading, limit)
-
-    def _read(self, reading: Reading, start: int, limit: int) -> bytes:
-        if reading.container_id is None or reading.bench_path is None:
-            raise LogUnreadable(
-                f"the log of {reading.agent_id} has no path in a container; attach it again"
-            )
-        deadline = time.monotonic() + ENGINE_READ_S
-        bench = self._benches.get(reading.container_id)
-        return bench.read_file(reading.bench_path, start, limit, deadline)
 
 
 def _facts(status: os.stat_result, reading: Reading) -> FileFacts:

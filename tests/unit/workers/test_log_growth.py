@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from agenttower.engine.outbox import Relay
 from agenttower.store import containers, subsystems
 from tests.support.reading import Desk, desk
 from tests.support.waiting import wait_until
-from workers.log_watch import LogWatch, directories_of
+from workers.log_growth import LogGrowth, directories_of
 from workers.pumps import RelayPump, running
 
 
@@ -29,56 +30,87 @@ def bell(tmp_path: Path) -> Iterator[Listener]:
 
 
 @pytest.fixture
-def watch() -> Iterator[LogWatch]:
-    watch = LogWatch()
-    yield watch
-    watch.close()
+def growth() -> Iterator[LogGrowth]:
+    growth = LogGrowth()
+    yield growth
+    growth.close()
 
 
-def test_growth_is_told(tmp_path: Path, bell: Listener, watch: LogWatch) -> None:
+def test_growth_is_told(tmp_path: Path, bell: Listener, growth: LogGrowth) -> None:
     log = tmp_path / "logs" / "a.log"
     log.parent.mkdir()
     log.touch()
-    watch.watch(directories_of([str(log)]))
-    assert not watch.wait(bell, 0)
+    growth.follow(directories_of([str(log)]))
+    assert not growth.wait(bell, 0)
     log.write_text("x")
-    assert watch.wait(bell, 10)
-    watch.drain()
-    assert not watch.wait(bell, 0)
-    watch.watch(set())
-    watch.drain()
+    assert growth.wait(bell, 10)
+    growth.grown()
+    assert not growth.wait(bell, 0)
+    growth.follow(set())
+    growth.grown()
     log.write_text("y")
-    assert not watch.wait(bell, 0)
+    assert not growth.wait(bell, 0)
 
 
 def test_a_directory_that_comes_back_is_watched_anew(
-    tmp_path: Path, bell: Listener, watch: LogWatch
+    tmp_path: Path, bell: Listener, growth: LogGrowth
 ) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
-    watch.watch({str(folder)})
+    growth.follow({folder})
     shutil.rmtree(folder)
-    assert watch.wait(bell, 10)
-    watch.drain()
+    assert growth.wait(bell, 10)
+    growth.grown()
     folder.mkdir()
-    watch.watch({str(folder)})
+    growth.follow({folder})
     (folder / "a.log").write_text("x")
-    assert watch.wait(bell, 10)
+    assert growth.wait(bell, 10)
 
 
 def test_what_cannot_be_watched_is_said_once(
-    tmp_path: Path, watch: LogWatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, growth: LogGrowth, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     for _ in range(3):
-        watch.watch({str(tmp_path / "missing"), str(tmp_path / "link")})
+        growth.follow({tmp_path / "missing", tmp_path / "link"})
     assert caplog.text.count("cannot be watched") == 2
 
 
-def test_the_bell_is_heard(tmp_path: Path, bell: Listener, watch: LogWatch) -> None:
+def test_the_bell_is_heard(tmp_path: Path, bell: Listener, growth: LogGrowth) -> None:
     bell.wake()
-    assert watch.wait(bell, 10)
-    assert not watch.wait(bell, 0)
+    assert growth.wait(bell, 10)
+    assert not growth.wait(bell, 0)
+
+
+def test_what_has_grown_is_told_once(growth: LogGrowth, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    growth.follow({tmp_path / "a", tmp_path / "b", tmp_path / "missing"})
+    logs = {tmp_path / "a" / "one.log", tmp_path / "b" / "two é.log"}
+    for _ in range(300):
+        for log in logs:
+            write(log)
+    assert select.select([growth.fileno()], [], [], 5)[0]
+    assert growth.grown() == logs
+    assert growth.grown() == set()
+    growth.follow({tmp_path / "a"})
+    for log in logs:
+        write(log)
+    assert growth.grown() == {tmp_path / "a" / "one.log"}
+
+
+def test_a_directory_may_come_later(growth: LogGrowth, tmp_path: Path) -> None:
+    directory = tmp_path / "later"
+    growth.follow({directory})
+    directory.mkdir()
+    growth.follow({directory})
+    write(directory / "x.log")
+    assert growth.grown() == {directory / "x.log"}
+
+
+def write(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"x")
 
 
 @pytest.fixture
