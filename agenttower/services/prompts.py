@@ -40,7 +40,7 @@ from agenttower.services.prompt_changes import PromptChanges
 from agenttower.services.switch import RoutingSwitch
 from agenttower.store import prompts, targets
 from agenttower.store.database import Store, Transaction
-from agenttower.store.prompts import Filters, PromptRecord
+from agenttower.store.prompts import PromptRecord
 from agenttower.store.targets import Addressee
 
 
@@ -228,16 +228,6 @@ class PromptQueue:
         assert changed is not None, "read in this very transaction"
         crash_point("prompt.acting")
         return changed
-
-    # --- showing -------------------------------------------------------------------------------
-
-    def find(self, message_id: str) -> PromptRecord | None:
-        """The prompt of this id."""
-        return prompts.find(message_id)
-
-    def listing(self, wanted: Filters) -> list[PromptRecord]:
-        """Prompts in the order in which they were accepted."""
-        return prompts.listing(wanted)
 
 
 def _sender(agent_id: str) -> tuple[Identity, bool]:

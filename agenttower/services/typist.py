@@ -121,7 +121,8 @@ class Typist:
 
     def _ready(self) -> Look:
         """The pane as it is once its program can be given a text."""
-        started = time.monotonic()
+        started = since = time.monotonic()
+        kind = ""
         for _ in _pauses(READY_S):
             try:
                 look = self._look()
@@ -131,9 +132,11 @@ class Typist:
                 continue
             if look.kind == "ready":
                 return look
-            takes_it = look.kind == "unknown" or (look.kind == "busy" and not look.typed)
-            if self._waited(started, self._patience(look)):
-                if takes_it:
+            if look.kind != kind:
+                kind, since = look.kind, time.monotonic()
+            at_last = self._waited(started, READY_S)
+            if at_last or self._waited(since, self._patience(look)):
+                if look.kind == "unknown" or (look.kind == "busy" and not look.typed):
                     return look
                 raise NotTyped(FailureReason.PANE_NOT_READY, _not_ready(look))
         raise AssertionError("the last pass returns or raises")

@@ -175,28 +175,6 @@ def open_for(target_agent_id: str) -> list[PromptRecord]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class QueueDepth:
-    """How much waits, for ``status``."""
-
-    queued: int
-    in_flight: int
-    blocked: int
-    oldest_queued_at: Micros | None
-
-
-def depth() -> QueueDepth:
-    """How much waits in the queue now."""
-    row = execute(
-        "SELECT COUNT(CASE WHEN state = 'queued' AND delivery_attempt_started_at IS NULL THEN 1"
-        " END), COUNT(CASE WHEN state = 'queued' AND delivery_attempt_started_at IS NOT NULL THEN 1"
-        " END), COUNT(CASE WHEN state = 'blocked' THEN 1 END),"
-        " MIN(CASE WHEN state = 'queued' THEN enqueued_at END)"
-        " FROM prompt WHERE state IN ('queued', 'blocked')"
-    ).fetchone()
-    return QueueDepth(*row)
-
-
 # --- writing -------------------------------------------------------------------------------------
 
 
