@@ -14,7 +14,8 @@ from peewee import IntegrityError
 
 from agenttower.clock import Clock, to_millis, to_millis_or_none
 from agenttower.domain.prompts import HOST_OPERATOR
-from agenttower.domain.route_rules import Matched, Rule, check_rule, concerns, decide
+from agenttower.domain.route_decision import Matched, concerns, decide
+from agenttower.domain.route_rules import Rule, check_rule
 from agenttower.errors import EventNotFound, RouteCreationFailed, RouteNotFound
 from agenttower.services.caller import Caller
 from agenttower.services.pane_claims import PaneClaim, operator

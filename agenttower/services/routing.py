@@ -16,7 +16,7 @@ from peewee import IntegrityError
 
 from agenttower.clock import SECOND, Clock, Micros
 from agenttower.crashpoints import crash_point
-from agenttower.domain.route_rules import (
+from agenttower.domain.route_decision import (
     AgentFacts,
     EventFacts,
     Matched,

@@ -9,7 +9,8 @@ from typing import Any
 from peewee import fn
 
 from agenttower.clock import Micros
-from agenttower.domain.route_rules import Rule, concerns
+from agenttower.domain.route_decision import concerns
+from agenttower.domain.route_rules import Rule
 from agenttower.store.models import Event, Route
 from agenttower.store.models.base import execute
 from agenttower.store.routing import registry

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 
 from agenttower.clock import Micros, to_millis, to_rfc3339
-from agenttower.domain.route_rules import AgentFacts, EventFacts, Registry
+from agenttower.domain.route_decision import AgentFacts, EventFacts, Registry
 from agenttower.store.models import Event
 from agenttower.store.models.base import execute
 

@@ -7,17 +7,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agenttower.domain.prompts import check_body
-from agenttower.domain.route_rules import (
+from agenttower.domain.route_decision import (
     AgentFacts,
     EventFacts,
     Matched,
     Registry,
     RenderProblem,
-    Rule,
     Skipped,
     SkipReason,
     decide,
 )
+from agenttower.domain.route_rules import Rule
 from agenttower.domain.route_template import FIELDS, MissingField, Template, parse_template
 from agenttower.errors import RouteTemplateInvalid
 

@@ -19,7 +19,7 @@ from agenttower.domain import events, prompts, retry
 from agenttower.domain.agent_events import AGENT_EVENT_TYPES
 from agenttower.domain.attention import RULES, AttentionKind
 from agenttower.domain.identifiers import MAX_IDENTIFIER
-from agenttower.domain.route_rules import RenderProblem, SkipReason
+from agenttower.domain.route_decision import RenderProblem, SkipReason
 from agenttower.domain.states import ALLOWED, LABEL_HOLDERS, Stage, State
 from agenttower.domain.templates import MAX_PANES
 from agenttower.engine import presence

@@ -13,7 +13,7 @@ import pytest
 from agenttower.domain.attention import AttentionKind
 from agenttower.domain.events import EventType
 from agenttower.domain.prompts import BlockReason, FailureReason
-from agenttower.domain.route_rules import SkipReason
+from agenttower.domain.route_decision import SkipReason
 from agenttower.domain.states import Stage, State
 from tests.support.markdown import Document, codes
 from tests.unit.test_docs_contract import all_codes
