@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from docker.models.containers import Container
@@ -241,10 +243,29 @@ def test_serve_killed_while_a_client_waits_for_a_removal(
 
 @contextmanager
 def held(tower: Tower, role: str) -> Iterator[None]:
-    """The process stands still inside the context, so that nothing is done meanwhile."""
+    """The process stands still inside the context, so that nothing is done meanwhile. It does not
+    hold the database then, which others must be able to write."""
     process = tower.processes[role]
-    process.send_signal(signal.SIGSTOP)
+
+    def stopped_between_writes() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        if _is_free(tower.home.paths.database):
+            return True
+        process.send_signal(signal.SIGCONT)
+        return False
+
     try:
+        wait_until(stopped_between_writes, 20, f"{role} to stand still between two writes")
         yield
     finally:
         process.send_signal(signal.SIGCONT)
+
+
+def _is_free(database: Path) -> bool:
+    with closing(sqlite3.connect(database, timeout=0.2, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return False
+    return True
