@@ -24,7 +24,7 @@ demo: setup
 
 # The tests mostly wait: for programs, containers and deadlines.
 test: setup
-	$(VENV)/python -m pytest -n $(or $(PROCESSES),2) --dist loadfile
+	$(VENV)/python -m pytest -n $(or $(PROCESSES),2) --dist loadfile --no-loadscope-reorder
 
 torture: setup
 	$(VENV)/python -m tests.torture $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
