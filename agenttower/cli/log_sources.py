@@ -70,10 +70,7 @@ def _of(name: str, panes: Sequence[Row], agents: Sequence[Row]) -> list[Source]:
         if named or _is_agent(row["agent_id"], name):
             found.append(Source(row["agent_id"], row["label"] or row["agent_id"]))
     if not found:
-        raise AgentNotFound(
-            f"no agent, pane or layout {name!r} with a log; "
-            "see 'agenttower agent list' and 'agenttower pane list'"
-        )
+        raise AgentNotFound(name)
     if len(found) > 1:
         raise Ambiguous(
             f"{plain(name)!r} fits {len(found)} agents; give an agent's id:\n  "

@@ -13,9 +13,10 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 
 from agenttower.domain.identifiers import is_agent_id
-from agenttower.errors import BadRequest, SchemaVersionNewer, ValidationFailed, ValueOutOfSet
+from agenttower.errors import ValueOutOfSet
 from agenttower.rpc.method import Params
-from agenttower.rpc.schemas import RowNumber, WaitSeconds, strict
+from agenttower.rpc.schemas import RowNumber, WaitSeconds
+from agenttower.rpc.schemas_agents import of_agents
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -65,18 +66,14 @@ class ReadLog(msgspec.Struct, frozen=True):
 
 
 def exact(struct: type[S], our_schema: Callable[[], object]) -> Callable[[Params], S]:
-    """A decoder for agent and log methods: schema hint, unknown keys, types, then the agent's id.
+    """A decoder for log methods: as of agents, then the agent's id and the number of lines.
 
     :param our_schema: this daemon's schema version; asked only where the client states its own.
     """
-    decode_strictly = strict(struct)
+    shaped = of_agents(struct, our_schema)
 
     def decode(params: Params) -> S:
-        check_schema(params, our_schema)
-        try:
-            decoded = decode_strictly(params)
-        except ValidationFailed as error:
-            raise BadRequest(error.message) from error
+        decoded = shaped(params)
         agent_id = getattr(decoded, "agent_id", None)
         if agent_id is not None and not is_agent_id(agent_id):
             raise ValueOutOfSet("agent_id must look like agt_0123456789ab")
@@ -91,17 +88,3 @@ def exact(struct: type[S], our_schema: Callable[[], object]) -> Callable[[Params
 def ordering(decode: Callable[[Params], S]) -> Callable[[Params], Order[S]]:
     """A decoder for methods that order something; a request is decoded once."""
     return lambda params: Order(decode(params), str(uuid.uuid4()))
-
-
-def check_schema(params: Params, our_schema: Callable[[], object]) -> None:
-    """:raises SchemaVersionNewer: our schema is newer than the one the client was built for."""
-    if "schema_version" not in params:
-        return
-    theirs, ours = params["schema_version"], our_schema()
-    if not isinstance(theirs, int) or isinstance(theirs, bool):
-        raise BadRequest("schema_version must be a whole number")
-    if isinstance(ours, int) and ours > theirs:
-        raise SchemaVersionNewer(
-            f"the daemon's schema is {ours} and the client was built for {theirs}; "
-            "update the client"
-        )

@@ -20,17 +20,17 @@ from agenttower.engine import presence
 from agenttower.engine.engine import Engine
 from agenttower.errors import (
     AgentInactive,
-    AgentNotFound,
     AgentTowerError,
     AttachmentNotFound,
     LogPathInUse,
     PaneUnknownToDaemon,
     WorkerUnavailable,
 )
+from agenttower.services.agents import known_agent
 from agenttower.services.caller import Caller
 from agenttower.services.log_place import LogPlaces, stored_info
 from agenttower.services.log_signals import mounts_oversized
-from agenttower.store import agent_logs, agents, containers, layouts, log_changes, panes_seen
+from agenttower.store import agent_logs, containers, layouts, log_changes, panes_seen
 from agenttower.store.agents import AgentRecord
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store, Transaction
@@ -247,19 +247,6 @@ class AgentLogs:
             requested_by="operator",
             steps=[NewStep(stage, change_id)],
         )
-
-
-def known_agent(caller: Caller, agent_id: str) -> AgentRecord:
-    """The agent of this id, if the caller may see it.
-
-    :raises AgentNotFound: there is none.
-    :raises HostOnly: it is in another container than the caller's (R12).
-    """
-    agent = agents.by_id(agent_id)
-    caller.require_container(None if agent is None else agent.container_id)
-    if agent is None:
-        raise AgentNotFound(f"no agent {agent_id}; see 'agenttower agent list'")
-    return agent
 
 
 def recorded_error(code: str, message: str) -> AgentTowerError:

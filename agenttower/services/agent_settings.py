@@ -10,15 +10,14 @@ from agenttower.domain.identifiers import is_agent_id
 from agenttower.domain.permissions import Role, effective_permissions
 from agenttower.errors import (
     AgentInactive,
-    AgentNotFound,
     MasterConfirmRequired,
     SwarmViaSetRole,
     ValueOutOfSet,
 )
 from agenttower.services.agent_fields import check_capability, check_role, fit_label
-from agenttower.services.agents import audit_role_change
+from agenttower.services.agents import audit_role_change, known_agent
 from agenttower.services.caller import Caller
-from agenttower.store import agents, containers, registry
+from agenttower.store import containers, registry
 from agenttower.store.agents import AgentRecord
 from agenttower.store.database import Store, Transaction
 
@@ -99,10 +98,7 @@ def _check_id(agent_id: str) -> None:
 
 def _living(caller: Caller, agent_id: str) -> AgentRecord:
     """The agent, if it is active and the caller may change it (R12)."""
-    agent = agents.by_id(agent_id)
-    caller.require_container(None if agent is None else agent.container_id)
-    if agent is None:
-        raise AgentNotFound(agent_id)
+    agent = known_agent(caller, agent_id)
     if not agent.active:
         raise AgentInactive(
             f"agent {agent_id} has lost its pane, so nothing about it can be changed; "

@@ -8,8 +8,9 @@ from typing import Any
 from agenttower.clock import Micros, to_rfc3339, to_rfc3339_or_none
 from agenttower.domain.identifiers import is_agent_id, is_container_id
 from agenttower.domain.permissions import Role, effective_permissions
-from agenttower.errors import ValueOutOfSet
+from agenttower.errors import AgentNotFound, ValueOutOfSet
 from agenttower.services.attention import attention_view
+from agenttower.services.caller import Caller
 from agenttower.store import agents, attention, containers
 from agenttower.store.agents import AgentRecord
 
@@ -110,3 +111,16 @@ def audit_role_change(
         "socket_peer_uid": peer_uid,
     }
     containers.append_audit("agent_role_change", payload, now)
+
+
+def known_agent(caller: Caller, agent_id: str) -> AgentRecord:
+    """The agent of this id, if the caller may see it.
+
+    :raises AgentNotFound: there is none.
+    :raises HostOnly: it is in another container than the caller's (R12).
+    """
+    agent = agents.by_id(agent_id)
+    caller.require_container(None if agent is None else agent.container_id)
+    if agent is None:
+        raise AgentNotFound(agent_id)
+    return agent

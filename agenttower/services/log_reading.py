@@ -17,7 +17,7 @@ from agenttower.clock import to_rfc3339, to_rfc3339_or_none
 from agenttower.domain.redaction import shown_line
 from agenttower.errors import AttachmentNotFound, LogFileMissing
 from agenttower.paths import Paths
-from agenttower.services.agent_logs import known_agent
+from agenttower.services.agents import known_agent
 from agenttower.services.caller import Caller
 from agenttower.store import agent_logs
 from agenttower.store.agent_logs import AttachmentRecord, OffsetRecord

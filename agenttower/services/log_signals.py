@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from agenttower.store.agent_logs import LogFile, OffsetRecord
+from agenttower.store.agent_logs import LogFile
 from agenttower.store.log_attaching import Attached
 
 log = logging.getLogger(__name__)
@@ -18,33 +18,6 @@ def rotated(attached: Attached, file: LogFile | None) -> None:
         attached.attachment.log_path,
         "missing" if file is None else f"inode {file.inode}, {file.size} bytes",
         extra={"action": "log_rotation_detected"},
-    )
-
-
-def missing(agent_id: str, log_path: str, seen: OffsetRecord | None) -> None:
-    """A log's file is gone, and its attachment has become stale."""
-    known = (
-        "never read" if seen is None else f"inode {seen.file_inode}, {seen.file_size_seen} bytes"
-    )
-    log.warning(
-        "log of %s: %s is missing (last known: %s)",
-        agent_id,
-        log_path,
-        known,
-        extra={"action": "log_file_missing"},
-    )
-
-
-def returned(agent_id: str, log_path: str, seen: OffsetRecord | None, file: LogFile) -> None:
-    """There is a file again at the place of a stale log."""
-    log.info(
-        "log of %s: %s is back (inode %s, was %s; %d bytes)",
-        agent_id,
-        log_path,
-        file.inode,
-        None if seen is None else seen.file_inode,
-        file.size,
-        extra={"action": "log_file_returned"},
     )
 
 

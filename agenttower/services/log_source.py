@@ -68,7 +68,7 @@ class HostLogs:
     def facts(self, reading: Reading) -> FileFacts | None:
         try:
             return _facts(os.stat(reading.log_path, follow_symlinks=False), reading)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise _unreadable(reading, error.strerror) from error

@@ -1,7 +1,7 @@
 """Looks after the logs of adopted agents, all the time (legacy surfaces part 1, section 9.4).
 
-A pipe that has ended is made again while its file is there. A file that has vanished makes its
-attachment ``stale``: who took it away may want it so, and only attaching again resumes it. Managed
+A pipe that has ended is made again while its file is there. A file that has vanished is the
+reader's business (:mod:`agenttower.services.log_changes`): who took it away may want it so. Managed
 panes are looked after by :mod:`agenttower.services.managed.reconcile`.
 """
 
@@ -12,9 +12,8 @@ from pathlib import Path
 
 from agenttower.bench.interface import Bench, Deadline, PaneTarget
 from agenttower.errors import BenchError
-from agenttower.services import log_signals
 from agenttower.services.agent_log_steps import LogParts
-from agenttower.store import agent_logs, agents, log_attaching, log_changes, panes_seen
+from agenttower.store import agent_logs, agents, log_changes, panes_seen
 from agenttower.store.agent_logs import AttachmentRecord
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,6 @@ class LogWatch:
 
     def __init__(self, parts: LogParts) -> None:
         self._parts = parts
-        self._returned: set[tuple[str, str]] = set()
 
     def container(self, container_id: str, deadline: Deadline) -> None:
         """Look at the logs of the container's adopted agents; what cannot be asked is left as is.
@@ -33,33 +31,8 @@ class LogWatch:
         :raises BenchError: the container could not be reached.
         """
         for attached in agent_logs.adopted(container_id, "active"):
-            path = Path(attached.log_path)
-            if self._parts.places.is_missing(path):
-                self._vanished(attached)
-            else:
+            if not self._parts.places.is_missing(Path(attached.log_path)):
                 self._rearm(container_id, attached, deadline)
-        for attached in agent_logs.adopted(container_id, "stale"):
-            self._look_for(attached)
-
-    def _vanished(self, attached: AttachmentRecord) -> None:
-        with self._parts.store.transaction() as transaction:
-            standing = agent_logs.current(attached.agent_id)
-            if standing is None or standing.attachment_id != attached.attachment_id:
-                return
-            if log_attaching.end(attached.agent_id, "stale", self._parts.clock()) is None:
-                return
-            self._parts.wake(transaction)
-        seen = agent_logs.offset(attached.agent_id, attached.log_path)
-        log_signals.missing(attached.agent_id, attached.log_path, seen)
-
-    def _look_for(self, attached: AttachmentRecord) -> None:
-        """Tell once of each file that appears at the place of a stale log."""
-        file = self._parts.places.file(Path(attached.log_path))
-        if file is None or (attached.attachment_id, file.inode) in self._returned:
-            return
-        self._returned.add((attached.attachment_id, file.inode))
-        seen = agent_logs.offset(attached.agent_id, attached.log_path)
-        log_signals.returned(attached.agent_id, attached.log_path, seen, file)
 
     def _rearm(self, container_id: str, attached: AttachmentRecord, deadline: Deadline) -> None:
         with self._parts.turns.at(attached.agent_id):
