@@ -11,7 +11,6 @@ far as the next point. The towers are shared; every operation has a layout of it
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -33,9 +32,9 @@ from tests.crash.matrix import (
 )
 from tests.crash.operations import OPERATIONS, Case, cases
 from tests.crash.outcome import Outcome, outcome, stages_passed
-from tests.support.docker import BenchFactory, DockerEngine
+from tests.support import module_tower
+from tests.support.docker import BenchFactory
 from tests.support.layouts import bench_with_logs
-from tests.support.state_home import StateHome, make_state_home
 from tests.support.tower import Tower
 from tests.support.waiting import wait_until
 from tests.torture.panes import disagreements
@@ -46,31 +45,11 @@ ANSWER_S = 20.0
 """A ring that died with its process may cost the safety net's 5 s, not the whole wait of M6."""
 
 
-@pytest.fixture(scope="module")
-def state_home() -> Iterator[StateHome]:
-    with make_state_home() as home:
-        yield home
-
-
-@pytest.fixture(scope="module")
-def bench_factory(docker_engine: DockerEngine, state_home: StateHome) -> Iterator[BenchFactory]:
-    factory = BenchFactory(docker_engine, f"at{os.urandom(4).hex()}")
-    try:
-        yield factory
-    finally:
-        factory.remove_all()
-
-
-@pytest.fixture(scope="module")
-def tower(state_home: StateHome, bench_factory: BenchFactory) -> Iterator[Tower]:
-    running = Tower(state_home)
-    running.environ["DOCKER_HOST"] = bench_factory.engine.url
-    running.environ["AGENTTOWER_CONTAINERS_NAME_CONTAINS"] = bench_factory.name_rule
-    try:
-        running.start()
-        yield running
-    finally:
-        running.close()
+state_home, bench_factory, tower = (
+    module_tower.state_home,
+    module_tower.bench_factory,
+    module_tower.tower,
+)
 
 
 @pytest.fixture(scope="module")

@@ -8,46 +8,24 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from docker.models.containers import Container
 
+from tests.support import module_tower
 from tests.support.adopted import Adopted, adopt, rows
-from tests.support.docker import BenchFactory, DockerEngine
+from tests.support.docker import BenchFactory
 from tests.support.layouts import create, log_of, settled
-from tests.support.state_home import StateHome, make_state_home
 from tests.support.tower import Tower
 from tests.support.waiting import wait_until
 
-
-@pytest.fixture(scope="module")
-def state_home() -> Iterator[StateHome]:
-    with make_state_home() as home:
-        yield home
-
-
-@pytest.fixture(scope="module")
-def bench_factory(docker_engine: DockerEngine, state_home: StateHome) -> Iterator[BenchFactory]:
-    factory = BenchFactory(docker_engine, f"at{os.urandom(4).hex()}")
-    try:
-        yield factory
-    finally:
-        factory.remove_all()
-
-
-@pytest.fixture(scope="module")
-def tower(state_home: StateHome, bench_factory: BenchFactory) -> Iterator[Tower]:
-    running = Tower(state_home)
-    running.environ["DOCKER_HOST"] = bench_factory.engine.url
-    running.environ["AGENTTOWER_CONTAINERS_NAME_CONTAINS"] = bench_factory.name_rule
-    try:
-        running.start()
-        yield running
-    finally:
-        running.close()
+state_home, bench_factory, tower = (
+    module_tower.state_home,
+    module_tower.bench_factory,
+    module_tower.tower,
+)
 
 
 @pytest.fixture(scope="module")
