@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agenttower.client.errors import DaemonUnreachable, RpcError
+from agenttower.client.errors import DaemonUnreachable, unreachable
+from agenttower.client.refusals import refusal
 
 RESPONSE_LIMIT = 8 * 1024 * 1024
 """Bytes of an answer that are read at most."""
@@ -34,7 +35,27 @@ def call(
     :param socket_path: of any length; see :func:`agenttower.client.resolve_socket`.
     :param timeout: seconds for the whole exchange.
     :returns: the ``result`` of the answer.
-    :raises RpcError: the daemon refused.
+    :raises RpcError: the daemon refused; the subclass for its code (:mod:`.refusals`).
+    :raises DaemonUnreachable: no daemon, no answer in time, or no sensible one.
+    """
+    answer = exchange(socket_path, method, params, timeout)
+    if answer["ok"] is True:
+        result: dict[str, Any] = answer["result"]
+        return result
+    error = answer["error"]
+    raise refusal(error["code"], error["message"], error.get("details"))
+
+
+def exchange(
+    socket_path: str | os.PathLike[str],
+    method: str,
+    params: Mapping[str, Any] | None = None,
+    timeout: float = DEFAULT_TIMEOUT_S,
+) -> dict[str, Any]:
+    """As :func:`call`, for the whole answer: what stands beside ``result`` and ``error`` too.
+
+    :returns: an object whose ``ok`` is true and ``result`` an object, or whose ``error`` has a
+        ``code``, a ``message``, and ``details`` that are an object where they are there.
     :raises DaemonUnreachable: no daemon, no answer in time, or no sensible one.
     """
     path = Path(socket_path)
@@ -43,7 +64,7 @@ def call(
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         _connect(connection, path, deadline)
         line = _exchange(connection, request, path, deadline)
-    return _result(line, path)
+    return _envelope(line, path)
 
 
 def _connect(connection: socket.socket, path: Path, deadline: float) -> None:
@@ -53,7 +74,7 @@ def _connect(connection: socket.socket, path: Path, deadline: float) -> None:
         raise _unreachable(path, error) from error
     try:
         if not stat.S_ISSOCK(os.fstat(target).st_mode):
-            raise DaemonUnreachable(
+            raise unreachable(
                 f"{path} is not a Unix socket; name the daemon's with AGENTTOWER_SOCKET",
                 "socket_not_unix",
             )
@@ -95,36 +116,43 @@ def _exchange(connection: socket.socket, request: bytes, path: Path, deadline: f
         if end >= 0:
             return bytes(answer[:end])
         if not chunk:
-            raise DaemonUnreachable(
+            raise unreachable(
                 f"the daemon at {path} closed the connection without an answer; "
                 "look at its log, and see 'agenttower status'",
                 "protocol_error",
             )
         if len(answer) > RESPONSE_LIMIT:
-            raise DaemonUnreachable(
+            raise unreachable(
                 f"the answer of the daemon at {path} is longer than {RESPONSE_LIMIT} bytes; "
                 "ask for less at a time",
                 "protocol_error",
             )
 
 
-def _result(line: bytes, path: Path) -> dict[str, Any]:
+def _envelope(line: bytes, path: Path) -> dict[str, Any]:
     try:
         answer = json.loads(line)
         if answer["ok"] is True:
-            return dict(answer["result"])
-        error = answer["error"]
-        refused = RpcError(str(error["code"]), str(error["message"]), error.get("details"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DaemonUnreachable(
+            fits = isinstance(answer["result"], dict)
+        else:
+            error = answer["error"]
+            details = error.get("details")
+            words = (error["code"], error["message"])
+            fits = all(isinstance(word, str) for word in words) and (
+                details is None or isinstance(details, dict)
+            )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        fits = False
+    if not fits:
+        raise unreachable(
             f"what answers at {path} is no AgentTower daemon; check AGENTTOWER_SOCKET",
             "protocol_error",
-        ) from error
-    raise refused
+        )
+    return dict(answer)
 
 
 def _no_answer(path: Path) -> DaemonUnreachable:
-    return DaemonUnreachable(
+    return unreachable(
         f"the daemon at {path} did not answer in time; the request may still take effect, "
         "so look before you ask again",
         "connect_timeout",
@@ -133,18 +161,18 @@ def _no_answer(path: Path) -> DaemonUnreachable:
 
 def _unreachable(path: Path, error: OSError) -> DaemonUnreachable:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return DaemonUnreachable(f"no daemon: {path} does not exist; {_START_IT}", "socket_missing")
+        return unreachable(f"no daemon: {path} does not exist; {_START_IT}", "socket_missing")
     if error.errno == errno.ECONNREFUSED:
-        return DaemonUnreachable(
+        return unreachable(
             f"no daemon: nobody listens at {path}; {_START_IT}", "connection_refused"
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return DaemonUnreachable(
+        return unreachable(
             f"{path} may not be used by uid {os.geteuid()}; run as the user who runs the daemon",
             "permission_denied",
         )
     if error.errno in (errno.EAGAIN, errno.ETIMEDOUT):
-        return DaemonUnreachable(
+        return unreachable(
             f"the daemon at {path} is too busy to take a connection; try again in a moment",
             "connect_timeout",
         )

@@ -10,12 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agenttower.client.asking import Ask
 from agenttower.client.errors import HostContextUnsupported
 from agenttower.client.identity import OwnPane, container_id, in_container, own_pane
-from agenttower.errors import PaneUnknownToDaemon
-
-Ask = Callable[[str, Mapping[str, Any], float], "dict[str, Any]"]
-"""A call of the daemon: method, params, seconds to wait."""
+from agenttower.client.refusals import PaneUnknownToDaemon
 
 KEY = (
     "container_id",
@@ -57,8 +55,9 @@ def register_self(
     rows = find_panes(ask, own, lambda row: _is(row, pane))
     if not rows:
         raise PaneUnknownToDaemon(
+            PaneUnknownToDaemon.code,
             f"the daemon does not find pane {pane.pane_id} of {pane.socket_path}, also after a "
-            "scan; is that tmux server the bench user's own?"
+            "scan; is that tmux server the bench user's own?",
         )
     return register(ask, chosen(rows), given)
 

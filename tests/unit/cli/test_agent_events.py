@@ -114,6 +114,7 @@ def test_follow_goes_on_where_it_was_when_the_daemon_forgets(cli, daemon: FakeDa
 
     daemon.on("events.follow_open", follow_open)
     daemon.on("events.follow_next", follow_next)
+    daemon.on("events.follow_close", {})
     process = cli.start("events", "--agents", "--follow", "--json")
     daemon.wait_for("events.follow_next", 5)
     process.send_signal(signal.SIGINT)
