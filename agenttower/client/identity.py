@@ -20,7 +20,7 @@ _MARKERS = ("/.dockerenv", "/run/.containerenv")
 _CGROUP_SIGNS = ("docker/", "containerd/", "kubepods/", "lxc/")
 _ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _PANE_ID = re.compile(r"%[0-9]+")
-_SHORT, _LONGEST = 12, 4096
+SHORT, _LONGEST = 12, 4096
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def container_id(
     if proven is not None:
         if proven in active:
             return str(proven)
-        raise ContainerUnresolved(f"this container, {proven[:_SHORT]}, is not active any more")
-    candidates = _candidates(environ, root)
-    found = {one for one in active for candidate in candidates if _fits(one, candidate)}
+        raise ContainerUnresolved(f"this container, {proven[:SHORT]}, is not active any more")
+    _, candidates = candidates_of(environ, root)
+    found = {one for one in active for candidate in candidates if fits(one, candidate)}
     if len(found) == 1:
         return str(found.pop())
     tried = ", ".join(repr(candidate[:80]) for candidate in candidates) or "nothing"
@@ -90,20 +90,31 @@ def own_pane(environ: Mapping[str, str] = os.environ) -> OwnPane:
     return OwnPane(parts[0], pane_id)
 
 
-def _candidates(environ: Mapping[str, str], root: Path) -> Sequence[str]:
-    """What may name our container: the first source that says anything (section 12.3)."""
+def candidates_of(environ: Mapping[str, str], root: Path) -> tuple[str | None, Sequence[str]]:
+    """What may name our container: the first source that says anything (section 12.3).
+
+    :return: which source it is (``env``, ``cgroup``, ``hostname``, ``hostname_env``; ``None`` for
+        none) and the different names that it gives.
+    """
     named = _clean(environ.get(CONTAINER_VARIABLE, ""))
     if named:
-        return [named]
+        return "env", [named]
     in_cgroup = sorted(set(_ID.findall(_read(root / "proc/self/cgroup"))))
     if in_cgroup:
-        return in_cgroup
-    name = _clean(_read(root / "etc/hostname")) or _clean(environ.get("HOSTNAME", ""))
-    return [name] if name else []
+        return "cgroup", in_cgroup
+    for source, text in (
+        ("hostname", _read(root / "etc/hostname")),
+        ("hostname_env", environ.get("HOSTNAME", "")),
+    ):
+        name = _clean(text)
+        if name:
+            return source, [name]
+    return None, []
 
 
-def _fits(known: str, candidate: str) -> bool:
-    return known == candidate or known[:_SHORT] == candidate
+def fits(known: str, candidate: str) -> bool:
+    """Whether a candidate is the id of a known container, whole or its first 12 characters."""
+    return candidate in (known, known[:SHORT])
 
 
 def _clean(text: str) -> str:
