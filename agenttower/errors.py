@@ -8,7 +8,6 @@ that a step may meet also carry ``error_class``, the token the retry policy deci
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 
 class AgentTowerError(Exception):
@@ -18,7 +17,7 @@ class AgentTowerError(Exception):
     :param details: the ``details`` object of the wire envelope.
     """
 
-    code: ClassVar[str] = "internal_error"
+    code: str = "internal_error"
     error_class: str = "internal"
 
     def __init__(self, message: str, **details: object) -> None:
