@@ -12,9 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agenttower.errors import AgentTowerError
-from agenttower.rpc.envelopes import LEGACY, Envelope, InternalError, envelope_of
-from agenttower.rpc.framing import RequestTooLarge, UnknownMethod, params_object, parse_request
+from agenttower.errors import AgentTowerError, ValidationFailed
+from agenttower.rpc.app.binding import refusing
+from agenttower.rpc.envelopes import APP, LEGACY, Envelope, InternalError, envelope_of
+from agenttower.rpc.framing import (
+    Request,
+    RequestTooLarge,
+    UnknownMethod,
+    params_object,
+    parse_request,
+)
 from agenttower.rpc.method import Call, Gate, Method, Params, Pending
 from agenttower.rpc.methods import MethodTable
 from agenttower.services.caller import Caller
@@ -65,16 +72,26 @@ class Dispatcher:
         try:
             request = parse_request(line)
             envelope = envelope_of(request.method)
+            if envelope is APP:
+                return self._accept_app(request)
             method = self._methods.get(request.method)
             if method is None:
-                raise UnknownMethod(
-                    f"unknown method {request.method[:64]!r}; "
-                    "the daemon may be older than the client: compare 'agenttower status'"
-                )
+                raise UnknownMethod(request.method)
             params = params_object(request.params)
         except AgentTowerError as error:
             return Answer(envelope.failure(error))
         return Job(request.method, method, params, envelope, time.monotonic())
+
+    def _accept_app(self, request: Request) -> Job:
+        """In ``app.*`` the peer is looked at before the name and the parameters (section 3)."""
+        method = self._methods.get(request.method)
+        params = request.params
+        if method is None:
+            method = refusing(UnknownMethod(request.method))
+        elif not isinstance(params, dict):
+            method = refusing(ValidationFailed("params", "must be an object"))
+        known = params if isinstance(params, dict) else {}
+        return Job(request.method, method, known, APP, time.monotonic())
 
     def too_large(self) -> Answer:
         """The refusal of a line over the limit."""

@@ -1,11 +1,11 @@
 """How answers look on the wire: one small class per namespace.
 
-A namespace claims methods by prefix; :func:`envelope_of` finds the one that answers. ``app.*``
-will be one more class in :data:`ENVELOPES`.
+A namespace claims methods by prefix; :func:`envelope_of` finds the one that answers.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
@@ -13,6 +13,11 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from agenttower.errors import AgentTowerError
+from agenttower.protocol.app.errors import ERRORS, Empty
+from agenttower.protocol.app.version import VERSION
+from agenttower.protocol.managed_errors import MANAGED_ERRORS
+
+log = logging.getLogger(__name__)
 
 MESSAGE_LIMIT = 2048
 """Characters of an error message (legacy surfaces, section 4)."""
@@ -69,9 +74,36 @@ class ManagedEnvelope(LegacyEnvelope):
         return {**super()._describe(error), "details": _clean(error.details)}
 
 
+class AppEnvelope:
+    """With ``app_contract_version``, and codes of a closed set only (app surface, section 2)."""
+
+    prefix: ClassVar[str] = "app."
+
+    def success(self, result: object) -> bytes:
+        """:raises Exception: the result has something that JSON cannot carry."""
+        answer = {"ok": True, "app_contract_version": VERSION, "result": result}
+        return _encode(answer) + b"\n"
+
+    def failure(self, error: AgentTowerError) -> bytes:
+        code, details = error.code, error.details
+        wanted = ERRORS.get(code) or MANAGED_ERRORS.get(code)
+        if wanted is None:
+            log.error("an app method was refused with %s, which is no code of app.*", code)
+            error, code, details = InternalError(), "internal_error", {}
+        elif wanted is Empty:
+            details = {}
+        described = {
+            "code": code,
+            "message": clean_text(error.message),
+            "details": _clean(details),
+        }
+        return _encode({"ok": False, "app_contract_version": VERSION, "error": described}) + b"\n"
+
+
 LEGACY = LegacyEnvelope()
 MANAGED = ManagedEnvelope()
-ENVELOPES: tuple[Envelope, ...] = (MANAGED, LEGACY)
+APP = AppEnvelope()
+ENVELOPES: tuple[Envelope, ...] = (APP, MANAGED, LEGACY)
 
 
 def envelope_of(method: str) -> Envelope:

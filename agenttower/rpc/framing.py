@@ -47,6 +47,12 @@ class UnknownMethod(AgentTowerError):
 
     code = "unknown_method"
 
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"unknown method {name[:64]!r}; "
+            "the daemon may be older than the client: compare 'agenttower status'"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Generic, TypeVar
 
+import msgspec
+
+from agenttower.protocol.declaration import Gate, Params
 from agenttower.services.caller import Caller
 
+__all__ = ["DEFAULT_DEADLINE_S", "Call", "Gate", "Method", "Params", "Pending", "Result"]
+
 P = TypeVar("P")
-Params = Mapping[str, object]
-Result = Mapping[str, object]
+Result = Mapping[str, object] | msgspec.Struct
+"""What JSON's ``result`` is made of."""
 
 DEFAULT_DEADLINE_S = 30.0
-
-
-class Gate(Enum):
-    """Who may call a method at all (R12). Rows are guarded by the services, one by one."""
-
-    OPEN = "whoever the socket admits; the caller is not even identified"
-    ANYONE = "whoever the socket admits; the answer may depend on who asks"
-    KNOWN = "the host and identified bench clients"
-    CONTAINER = "the host, and the bench client of the container that `container_id` names"
-    HOST = "the host"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 SOURCES = Document(ROOT / "docs/sources.md")
 LEGACY, QUEUES = "legacy surfaces", "legacy surfaces part 2"
 CITED = re.compile(
-    r"\b(?P<name>managed\.md|design\.md|tmux-channel\.md|legacy(?: surfaces)?(?: part [12])?)"
+    r"\b(?P<name>managed\.md|design\.md|tmux-channel\.md|app surface"
+    r"|legacy(?: surfaces)?(?: part [12])?)"
     r",? (?:sections? )?(?P<sections>\d[\d.]*(?:(?:, (?:\d[\d.]*, )*\d[\d.]*)? and \d[\d.]*)?)",
     re.IGNORECASE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agenttower.rpc.app.table import app_methods
 from agenttower.rpc.method import Method
 from agenttower.rpc.methods.agents import agent_methods
 from agenttower.rpc.methods.events import event_methods
@@ -32,4 +33,5 @@ def method_table(services: Services) -> MethodTable:
         **prompt_methods(services),
         **routing_methods(services),
         **log_methods(services),
+        **app_methods(services),
     }

@@ -57,7 +57,7 @@ def prompt_methods(services: Services) -> dict[str, Method[Any]]:
             )
         return awaited(call, message_id, {"deduplicated": repeated})
 
-    def awaited(call: Call[Sending], message_id: str, more: Result) -> Result | Pending:
+    def awaited(call: Call[Sending], message_id: str, more: dict[str, object]) -> Result | Pending:
         row, settled = services.prompts.outcome(message_id)
         until = call.asked_at + call.params.wait_s
         if settled or call.final or call.params.wait_s == 0:

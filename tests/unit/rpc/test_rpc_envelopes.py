@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agenttower.errors import BadRequest, HostOnly, ValidationFailed
-from agenttower.rpc.envelopes import LEGACY, MANAGED, MESSAGE_LIMIT, clean_text, envelope_of
+from agenttower.rpc.envelopes import APP, LEGACY, MANAGED, MESSAGE_LIMIT, clean_text, envelope_of
 
 
 def load(line: bytes) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_details_are_cleaned_too() -> None:
         ("managed.layout.create", MANAGED),
         ("managed.nonsense", MANAGED),
         ("managed", LEGACY),
-        ("app.hello", LEGACY),
+        ("app.hello", APP),
     ],
 )
 def test_namespace_of_a_method(method: str, envelope: object) -> None:

@@ -1,0 +1,1 @@
+"""The ``app.*`` namespace: what a local control panel talks to (app surface)."""

@@ -1,0 +1,1 @@
+"""The ``app.*`` methods over the services (app surface)."""

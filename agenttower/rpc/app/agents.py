@@ -1,0 +1,13 @@
+"""``app.agent.*`` and ``app.log.*`` (app surface, sections 14 to 16)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agenttower.rpc.app.sessions import AppSessions
+from agenttower.rpc.method import Method
+from agenttower.rpc.services import Services
+
+
+def agent_methods(services: Services, sessions: AppSessions) -> dict[str, Method[Any]]:
+    return {}

@@ -1,0 +1,13 @@
+"""Lists and details of the seven entities (app surface, sections 8 and 13)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agenttower.rpc.app.sessions import AppSessions
+from agenttower.rpc.method import Method
+from agenttower.rpc.services import Services
+
+
+def list_methods(services: Services, sessions: AppSessions) -> dict[str, Method[Any]]:
+    return {}

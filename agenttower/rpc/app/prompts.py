@@ -1,0 +1,13 @@
+"""``app.send_input`` and ``app.queue.*`` (app surface, sections 17 and 18)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agenttower.rpc.app.sessions import AppSessions
+from agenttower.rpc.method import Method
+from agenttower.rpc.services import Services
+
+
+def prompt_methods(services: Services, sessions: AppSessions) -> dict[str, Method[Any]]:
+    return {}
