@@ -24,6 +24,7 @@ _PREFLIGHT = frozenset(
         "already_running",
         "socket_invalid",
         "host_context_unsupported",
+        "not_initialised",
     }
 )
 

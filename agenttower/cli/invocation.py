@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agenttower.cli.output import Output
+
+if TYPE_CHECKING:
+    from agenttower.client import SocketChoice
 
 CALL_SECONDS = 35.0
 """Longer than the daemon allows itself, so that its own word on what took too long arrives."""
@@ -32,11 +35,19 @@ class Invocation:
 
         :raises SocketOverrideInvalid: the environment names nothing that can be used.
         """
-        if self.socket_option is not None:
-            return Path(self.socket_option).expanduser().absolute()
-        from agenttower.client import resolve_socket
+        return self.socket_choice.path
 
-        return resolve_socket()
+    @cached_property
+    def socket_choice(self) -> SocketChoice:
+        """The socket, and why it is that one; ``option`` is what ``--socket`` names.
+
+        :raises SocketOverrideInvalid: as :attr:`socket`.
+        """
+        from agenttower.client import SocketChoice, choose_socket
+
+        if self.socket_option is not None:
+            return SocketChoice(Path(self.socket_option).expanduser().absolute(), "option")
+        return choose_socket()
 
     def call(
         self, method: str, params: Mapping[str, Any], timeout: float = CALL_SECONDS

@@ -37,6 +37,7 @@ json_option = _json(
 json_stream_option = _json(
     'Print each item as one JSON object on a line of its own; an error as {"ok":false,"error":…}.'
 )
+json_report_option = _json("Print the whole report as one JSON object; nothing on stderr.")
 
 
 def container_option(function: Decorated) -> Decorated:

@@ -83,6 +83,12 @@ class WaitTimedOut(AgentTowerError, TimeoutError):
     code = "timed_out"
 
 
+class NotInitialised(AgentTowerError):
+    """On the host: AgentTower has never run for this user."""
+
+    code = "not_initialised"
+
+
 class HostContextUnsupported(AgentTowerError):
     """Only a process in a container can register itself."""
 

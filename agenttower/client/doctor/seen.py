@@ -13,6 +13,7 @@ from agenttower.client.connection import exchange
 from agenttower.client.errors import DaemonUnreachable
 from agenttower.client.identity import in_container
 from agenttower.client.socket_path import SocketChoice, SocketOverrideInvalid
+from agenttower.paths import default_paths
 
 CALL_SECONDS = 5.0
 """For one answer: the doctor must be quick, also where the daemon is not."""
@@ -97,8 +98,10 @@ class Seen:
 
     @property
     def in_bench(self) -> bool:
-        """As :attr:`place` says, else as files say."""
-        return self.looks_contained if self.place == UNTOLD else self.place != HOST
+        """As :attr:`place` says, else as files say: a bench has no state directory of its own."""
+        if self.place != UNTOLD:
+            return self.place != HOST
+        return self.looks_contained and not default_paths(self.environ).state_dir.is_dir()
 
 
 def _asked(path: Path, method: str, params: Mapping[str, Any] | None) -> Reply:

@@ -1,0 +1,1 @@
+"""The bench client as one file: built from installed sources, and put into containers."""
