@@ -117,7 +117,7 @@ def _bench_tmux(seen: Seen) -> Row:
         words = f"{len(mute)} of {len(benches)} benches did not tell: {', '.join(mute[:_SHOWN])}"
         hint = "is the container paused or overloaded, or the engine away?"
         return Row(name, WARN, words, "tmux_unavailable", hint)
-    return Row(name, PASS, f"all {len(benches)} benches have it")
+    return Row(name, PASS, f"{len(benches)} of {len(benches)} benches have 3.2 or newer")
 
 
 def _tmux_in(bench_id: str) -> str | None:

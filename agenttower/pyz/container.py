@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,6 @@ def _packed(name: str, content: bytes) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         entry = tarfile.TarInfo(name)
-        entry.size, entry.mode = len(content), MODE
+        entry.size, entry.mode, entry.mtime = len(content), MODE, int(time.time())
         archive.addfile(entry, io.BytesIO(content))
     return packed.getvalue()

@@ -156,7 +156,7 @@ def _mounts(seen: Seen) -> Row:
         named = ", ".join(str(row.get("name")) for row in without[:_SHOWN])
         words = f"{len(without)} of {len(benches)} benches do not see the log directory: {named}"
         return Row(name, WARN, words, "logs_not_mounted", _mount_hint(logs))
-    return Row(name, PASS, f"all {len(benches)} benches see {logs}", "mounted")
+    return Row(name, PASS, f"{len(benches)} of {len(benches)} benches see {logs}", "mounted")
 
 
 def _own_mounts(seen: Seen, rows: Sequence[Mapping[str, Any]], logs: str) -> Row:
