@@ -19,7 +19,7 @@ NEEDED = [
     PACKAGE / "__init__.py",
     PACKAGE / "errors.py",
     PACKAGE / "paths.py",
-    *sorted((PACKAGE / "client").glob("*.py")),
+    *sorted((PACKAGE / "client").rglob("*.py")),
 ]
 PROGRAM = """
 import sys
