@@ -2,7 +2,7 @@
 
 VENV := .venv/bin
 
-.PHONY: help setup demo test torture torture-prompts check bench lock clean distclean
+.PHONY: help setup demo test torture torture-prompts check bench pyz lock clean distclean
 
 help:
 	@echo "make demo   see a layout being created in a real bench, then leave nothing behind"
@@ -11,6 +11,7 @@ help:
 	@echo "make torture-prompts  10,000 prompts while the worker is killed (COUNT=, SEED=)"
 	@echo "make check  style, types, import directions"
 	@echo "make bench  measure, against floors and peers"
+	@echo "make pyz    agenttower.pyz, the client for benches, in dist/"
 	@echo "make setup  what the others begin with: .venv, and system packages where allowed"
 	@echo "make lock   resolve requirements.lock and requirements-bench.lock anew"
 	@echo "make clean  remove .venv and caches of this tree"
@@ -41,6 +42,10 @@ check: setup
 bench: setup
 	@scripts/bootstrap --bench
 	$(VENV)/python -m benchmarks $(if $(QUICK),--quick) $(NAMES)
+
+pyz: setup
+	@mkdir -p dist
+	$(VENV)/agenttower client build --output dist/agenttower.pyz
 
 lock:
 	scripts/lock

@@ -15,7 +15,7 @@ import pytest
 import agenttower
 from agenttower import errors, settings
 from agenttower.cli.exit_codes import MEANING
-from agenttower.client import RpcError
+from agenttower.client import DaemonUnreachable, RpcError
 from agenttower.domain import events, prompts, retry
 from agenttower.domain.agent_events import AGENT_EVENT_TYPES
 from agenttower.domain.attention import RULES, AttentionKind
@@ -207,7 +207,7 @@ def all_codes() -> set[str]:
     found, waiting = set(), [AgentTowerError]
     while waiting:
         kind = waiting.pop()
-        if kind is RpcError:  # the client's side of them
+        if kind in (RpcError, DaemonUnreachable):  # the client's side of them
             continue
         found.add(kind.code)
         waiting += kind.__subclasses__()
