@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +17,6 @@ from agenttower.cli.invocation import Invocation, given
 from agenttower.cli.output import Row, plain
 from agenttower.cli.speaking import caller_pane
 
-IN_A_REQUEST = 45_000
-"""Bytes of a text that fit into a request line as base64."""
 LOOK_S = 20.0
 """How long one request waits for news."""
 
@@ -68,25 +63,15 @@ def accept(run: Invocation, letter: Letter, target: str, key: str | None = None)
 
     :raises RpcError: it was refused, and there is none.
     """
-    with _carried(run, letter) as text:
+    from agenttower.client.carrying import carried
+
+    with carried(letter.body, run.socket, may_use_file=letter.pane is None) as text:
         if letter.pane is not None:
             params = {**text, "target": target, "caller_pane": letter.pane, "wait": False}
             return run.call("queue.send_input", params)
         form = "envelope" if letter.envelope else None
         params = {**text, "target": target, "wait": False, **given(idempotency_key=key, form=form)}
         return run.call("queue.operator_input", params)
-
-
-@contextmanager
-def _carried(run: Invocation, letter: Letter) -> Iterator[dict[str, str]]:
-    """The text as a parameter: in the request itself, or in a private file beside the socket."""
-    if letter.pane is not None or len(letter.body) <= IN_A_REQUEST:
-        yield {"body_bytes": base64.b64encode(letter.body).decode()}
-        return
-    with tempfile.NamedTemporaryFile(dir=run.socket.parent, prefix=".prompt-") as file:
-        file.write(letter.body)
-        file.flush()
-        yield {"body_file": file.name}
 
 
 def follow(run: Invocation, row: Row, until: float, show: Show) -> Row:

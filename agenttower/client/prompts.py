@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import time
+from pathlib import Path
 from typing import Any, cast
 
 from agenttower.client.asking import CALL_SECONDS, WAIT_SECONDS, Ask, Patient, given
+from agenttower.client.carrying import carried
 from agenttower.client.errors import WaitTimedOut
 from agenttower.client.shapes import Prompt
 from agenttower.client.speaking import caller_pane
@@ -18,8 +19,9 @@ _MARGIN_SECONDS = 10.0
 class Prompts:
     """``client.prompts``: on the host the operator speaks, in a bench the agent of this pane."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, socket: Path) -> None:
         self._ask = ask
+        self._socket = socket
 
     def send(
         self,
@@ -41,21 +43,19 @@ class Prompts:
             only.
         :raises InvalidRequest: ``body_empty``, ``body_invalid_chars`` and others of its family.
         """
-        body = text.encode() if isinstance(text, str) else text
-        params: dict[str, Any] = {
-            "target": target,
-            "body_bytes": base64.b64encode(body).decode(),
-            "wait": False,
-        }
         pane = caller_pane(self._ask)
-        if pane is not None:
-            if envelope or idempotency_key is not None:
-                raise ValueError("envelope and idempotency_key are for the host")
-            row = self._ask("queue.send_input", {**params, "caller_pane": pane}, CALL_SECONDS)
-        else:
-            more = given(form="envelope" if envelope else None, idempotency_key=idempotency_key)
-            row = self._ask("queue.operator_input", {**params, **more}, CALL_SECONDS)
-        prompt = cast(Prompt, row)
+        if pane is not None and (envelope or idempotency_key is not None):
+            raise ValueError("envelope and idempotency_key are for the host")
+        method = "queue.operator_input" if pane is None else "queue.send_input"
+        more = given(
+            caller_pane=pane,
+            form="envelope" if envelope else None,
+            idempotency_key=idempotency_key,
+        )
+        body = text.encode() if isinstance(text, str) else text
+        with carried(body, self._socket, may_use_file=pane is None) as carrying:
+            params = {"target": target, "wait": False, **carrying, **more}
+            prompt = cast(Prompt, self._ask(method, params, CALL_SECONDS))
         return self._until(prompt, wait) if wait > 0 else prompt
 
     def wait(self, message_id: str, timeout: float = 60.0) -> Prompt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -38,7 +39,7 @@ class Client:
         client_id: str = "",
         client_version: str = __version__,
     ) -> None:
-        self.socket = resolve_socket() if socket is None else socket
+        self.socket = resolve_socket() if socket is None else Path(socket)
         self.timeout = timeout
         self._session = AppSession(self._send, client_id, client_version)
         self.containers = Containers(self._ask)
@@ -47,7 +48,7 @@ class Client:
         self.panes = Panes(self._ask)
         self.logs = Logs(self._ask)
         self.events = Events(self._ask)
-        self.prompts = Prompts(self._ask)
+        self.prompts = Prompts(self._ask, self.socket)
         self.routing = Routing(self._ask)
         self.routes = Routes(self._ask)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agenttower import __version__
+from agenttower.cli import text
 from agenttower.cli.exit_codes import ExitCode
 from agenttower.client.program import exit_codes, output
 from agenttower.client.program.main import main
@@ -232,6 +233,13 @@ def test_tables_on_terminals(capsys: Fixture, monkeypatch: pytest.MonkeyPatch) -
     shown.rows([("A", "a"), ("LONG", "b.c")], [{"a": "xyz", "b": {"c": None}}], "none")
     shown.rows([("A", "a")], [], "none")
     assert capsys.readouterr().out == "A    LONG\nxyz  -\nnone\n"
+
+
+@pytest.mark.parametrize("start", range(0, 0x3000, 0x400))
+def test_text_is_made_safe_as_the_full_command_does(start: int) -> None:
+    everything = "".join(map(chr, range(start, start + 0x400)))
+    assert output.safe(everything) == text.safe(everything)
+    assert output.safe("\ud800") == text.safe("\ud800")
 
 
 def test_who_stops_reading_ends_it(tmp_path: Path, home: StateHome, daemon: FakeDaemon) -> None:  # noqa: F811

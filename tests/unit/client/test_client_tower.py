@@ -262,6 +262,24 @@ def test_an_agent_sends_for_its_pane(
         client.prompts.send("s1", "x")
 
 
+def test_a_long_text_goes_by_a_private_file(daemon: FakeDaemon, client: Client) -> None:
+    text = b"x" * 60_000
+    seen: list[bytes] = []
+
+    def take(params: dict[str, Any]) -> dict[str, Any]:
+        file = Path(params["body_file"])
+        assert file.parent == daemon.path.parent
+        assert file.stat().st_mode & 0o777 == 0o600
+        seen.append(file.read_bytes())
+        return prompt("queued")
+
+    daemon.on("list_containers", {"containers": [], "caller_container_id": None})
+    daemon.on("queue.operator_input", take)
+    client.prompts.send("s1", text)
+    assert seen == [text]
+    assert [path.name for path in daemon.path.parent.iterdir()] == [daemon.path.name]
+
+
 def test_a_prompt_that_stays_queued(daemon: FakeDaemon, client: Client) -> None:
     daemon.on("queue.show", prompt("queued"))
     with pytest.raises(WaitTimedOut, match="still queued"):
