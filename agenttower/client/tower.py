@@ -11,11 +11,12 @@ from typing import Any
 from agenttower import __version__
 from agenttower.client import connection, paging
 from agenttower.client.connection import DEFAULT_TIMEOUT_S
-from agenttower.client.errors import DaemonUnreachable
+from agenttower.client.errors import DaemonUnreachable, SocketPermissionDenied
 from agenttower.client.events import Events
 from agenttower.client.layouts import Layouts, Panes
 from agenttower.client.logs import Logs
 from agenttower.client.prompts import Prompts, Routing
+from agenttower.client.refusals import PermissionDenied
 from agenttower.client.registry import Agents, Containers
 from agenttower.client.routes import Routes
 from agenttower.client.session import WITHOUT_SESSION, AppSession
@@ -110,6 +111,8 @@ class Client:
             return str(self.call("app.preflight")["code"])
         except DaemonUnreachable as error:
             return error.code
+        except PermissionDenied:  # of another user, who could open the socket all the same
+            return SocketPermissionDenied.code
 
     def _ask(self, method: str, params: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         if method.startswith("app.") and method not in WITHOUT_SESSION:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from agenttower.bench.docker_api import engine_errors, inactive
-from agenttower.errors import AgentTowerError
+from agenttower.errors import AgentTowerError, ContainerNotFound
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -34,6 +34,8 @@ class Target:
     """
 
     def __init__(self, client: APIClient, reference: str) -> None:
+        if not reference.strip():
+            raise ContainerNotFound(reference)
         self._client = client
         with engine_errors(reference):
             record = client.inspect_container(reference)

@@ -199,6 +199,7 @@ def test_what_it_is_refused_for(tower: Tower, bench: Container) -> None:  # noqa
     assert bench.exec_run(["cat", "/opt/mine"]).output == b"echo mine\n"
     assert "no plain file" in refused(str(bench.name), "--path", "/opt/dir")
     assert "no directory /none" in refused(str(bench.name), "--path", "/none/agenttower")
+    assert refused("").startswith("container_not_found")
     assert refused("no-such-container").startswith("container_not_found")
     assert bench.exec_run(["ls", "-A", "/opt"]).output.split() == [b"agenttower", b"dir", b"mine"]
 

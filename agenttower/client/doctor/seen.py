@@ -12,6 +12,7 @@ from typing import Any
 from agenttower.client.connection import exchange
 from agenttower.client.errors import DaemonUnreachable
 from agenttower.client.identity import in_container
+from agenttower.client.refusals import PermissionDenied
 from agenttower.client.socket_path import SocketChoice, SocketOverrideInvalid
 from agenttower.paths import default_paths
 
@@ -113,7 +114,10 @@ def _asked(path: Path, method: str, params: Mapping[str, Any] | None) -> Reply:
     contract = version if isinstance(version, str) else None
     if answer["ok"] is True:
         return Reply(result=answer["result"], contract=contract)
-    return Reply(code=answer["error"]["code"], contract=contract)
+    code = answer["error"]["code"]
+    if code == PermissionDenied.code:  # how a daemon turns away another user's process
+        return Reply(kind="permission_denied")
+    return Reply(code=code, contract=contract)
 
 
 def _is_container(row: object) -> bool:

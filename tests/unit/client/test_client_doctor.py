@@ -188,6 +188,19 @@ def test_who_answers_and_is_no_daemon(scene: Scene) -> None:
     assert scene.code() == 3
 
 
+def test_who_is_turned_away_as_another_user(scene: Scene) -> None:
+    """Root may open anybody's socket, and is refused by the daemon in words."""
+
+    def refuse(_: object) -> object:
+        raise Refusal("permission_denied", "another user")
+
+    scene.daemon.on("status", refuse)
+    rows = scene.six()
+    assert said(rows["socket_reachable"]) == ("fail", "permission_denied")
+    assert said(rows["daemon_status"]) == ("info", "daemon_unavailable")
+    assert scene.code() == 3
+
+
 # --- the daemon ----------------------------------------------------------------------------------
 
 

@@ -134,6 +134,12 @@ def test_the_contract_is_the_one_that_the_daemon_has() -> None:
 def test_preflight_tells_what_it_is_without_raising(daemon: FakeDaemon, client: Client) -> None:
     daemon.on("app.preflight", {"code": "ok"})
     assert client.preflight() == "ok"
+
+    def refuse(_: Any) -> object:
+        raise Refusal("permission_denied", "another user")
+
+    daemon.on("app.preflight", refuse)
+    assert client.preflight() == "socket_permission_denied"
     daemon.stop()
     assert client.preflight() == "socket_missing"
     with pytest.raises(SocketMissing):
