@@ -142,7 +142,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
             data = tomllib.load(file)
     except FileNotFoundError:
         pass
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigInvalid(f"{path}: {error}; mend the file, or move it away") from error
     for table, rules in (
         ("containers", ContainerRules),

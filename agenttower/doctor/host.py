@@ -143,6 +143,9 @@ def _verdict(said: str, hint: str) -> str:
 
 def _state(paths: Paths) -> Row:
     name = "state"
+    if paths.state_dir.exists() and not paths.state_dir.is_dir():
+        words = f"{paths.state_dir} is no directory"
+        return Row(name, FAIL, words, "not_a_directory", "move it away")
     if not paths.state_dir.is_dir():
         hint = "start AgentTower once: 'agenttower up'"
         return Row(name, INFO, f"{paths.state_dir} is not there yet", "not_initialised", hint)

@@ -97,6 +97,20 @@ def test_the_state_directory(
     assert said(rows()["state"]) == ("fail", "not_ours")
 
 
+def test_a_file_in_the_place_of_the_state_directory(rows: Rows, state_home: StateHome) -> None:
+    state_home.paths.state_dir.parent.mkdir(parents=True)
+    state_home.paths.state_dir.touch()
+    assert said(rows()["state"]) == ("fail", "not_a_directory")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[worker", b"\x00"])
+def test_a_configuration_that_is_no_text(rows: Rows, state_home: StateHome, content: bytes) -> None:
+    state_home.write_config("")
+    state_home.paths.config_file.write_bytes(content)
+    assert said(rows()["config"]) == ("fail", "config_invalid")
+    assert said(rows()["docker"]) == ("fail", "docker_unavailable")
+
+
 def test_in_a_bench_all_this_is_the_hosts_affair(rows: Rows) -> None:
     assert {said(row) for row in rows("mounted_default").values()} == {("info", "bench_context")}
 
