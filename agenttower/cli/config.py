@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from agenttower.cli.invocation import Invocation, pass_run
@@ -78,7 +80,7 @@ def doctor(run: Invocation) -> int:
     from agenttower.paths import BENCH_SOCKET, default_paths
 
     database = default_paths().database
-    if run.socket_choice.source == "host_default" and not database.exists():
+    if run.socket_choice.source == "host_default" and not os.path.lexists(database):
         raise NotInitialised(
             f"AgentTower has never run for this user: {database} is not there; start it with "
             f"'agenttower up', or in a bench mount the daemon's socket at {BENCH_SOCKET}"

@@ -58,7 +58,7 @@ def host_rows(seen: Seen, paths: Paths, environ: Mapping[str, str] = os.environ)
     checks: Sequence[tuple[str, Callable[[], Row]]] = (
         ("docker", lambda: _docker(paths, environ)),
         ("bench_tmux", lambda: _bench_tmux(seen)),
-        ("state", lambda: _state(paths)),
+        ("state", lambda: _state_or_why_not(paths)),
         ("config", lambda: _config(paths, environ)),
         ("templates", lambda: _files("templates", paths.templates_dir, _templates(paths))),
         ("profiles", lambda: _files("profiles", paths.profiles_dir, _profiles(paths))),
@@ -139,6 +139,14 @@ def _verdict(said: str, hint: str) -> str:
 
 
 # --- files ---------------------------------------------------------------------------------------
+
+
+def _state_or_why_not(paths: Paths) -> Row:
+    try:
+        return _state(paths)
+    except PermissionError:
+        words = f"this user may not look at {paths.state_dir}"
+        return Row("state", FAIL, words, "not_ours", "run as its owner")
 
 
 def _state(paths: Paths) -> Row:

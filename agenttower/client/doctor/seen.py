@@ -102,7 +102,7 @@ class Seen:
         """As :attr:`place` says, else as files say: a bench has no state directory of its own."""
         if self.place != UNTOLD:
             return self.place != HOST
-        return self.looks_contained and not default_paths(self.environ).state_dir.is_dir()
+        return self.looks_contained and not os.path.isdir(default_paths(self.environ).state_dir)
 
 
 def _asked(path: Path, method: str, params: Mapping[str, Any] | None) -> Reply:
