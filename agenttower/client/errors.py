@@ -30,6 +30,9 @@ class RpcError(AgentTowerError):
     def __str__(self) -> str:
         return f"{self.message} ({self.code})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code, self.message, self.details)
+
     @classmethod
     def detail_names(cls) -> list[str]:
         """The details that this class has as attributes: those that it annotates."""

@@ -23,7 +23,7 @@ from agenttower.client.errors import (
 )
 from agenttower.errors import AgentTowerError
 
-# --- the request itself is wrong ----------------------------------------------------------------
+# --- wrong requests ------------------------------------------------------------------------------
 
 
 class InvalidRequest(RpcError):
@@ -216,7 +216,7 @@ class SenderNotInPane(InvalidRequest):
     code = "sender_not_in_pane"
 
 
-# --- what was named is not there ----------------------------------------------------------------
+# --- what is not there ---------------------------------------------------------------------------
 
 
 class MissingObject(RpcError):
@@ -358,7 +358,7 @@ class ManagedPaneNotFound(MissingObject):
     pane_id: str
 
 
-# --- this caller may not do that ----------------------------------------------------------------
+# --- what is not allowed -------------------------------------------------------------------------
 
 
 class NotPermitted(RpcError):
@@ -416,7 +416,7 @@ class ManagedPaneProtectedAdopted(NotPermitted):
     is_adopted: bool
 
 
-# --- what was named is there --------------------------------------------------------------------
+# --- what its state does not allow ---------------------------------------------------------------
 
 
 class WrongState(RpcError):
@@ -620,7 +620,7 @@ class SchemaVersionNewer(WrongState):
     code = "schema_version_newer"
 
 
-# --- something that is needed does not work now; the same request may succeed later -------------
+# --- what does not work now ----------------------------------------------------------------------
 
 
 class Unavailable(RpcError):

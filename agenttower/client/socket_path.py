@@ -23,6 +23,9 @@ class SocketOverrideInvalid(AgentTowerError):
         )
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[SocketOverrideInvalid], tuple[str]]:
+        return type(self), (self.reason,)
+
 
 @dataclass(frozen=True)
 class SocketChoice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import pkgutil
 import re
 from pathlib import Path
@@ -121,6 +122,23 @@ def test_having_no_daemon_is_no_refusal(code: str, kind: type[DaemonUnreachable]
     assert type(error) is kind
     assert error.code == code
     assert not isinstance(error, RpcError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("managed_pane_not_found", "no", {"pane_id": "p"}),
+        refusal("brand_new", "no", {"x": [1]}),
+        client.SocketMissing("gone", "socket_missing"),
+        client.WaitTimedOut("late"),
+        client.SocketOverrideInvalid("value is empty"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_they_survive_the_way_between_processes(error: AgentTowerError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (str(again), vars(again)) == (str(error), vars(error))
 
 
 def test_one_base_for_all_of_them() -> None:
