@@ -143,7 +143,8 @@ class PaneDiscovery:
         looks = self._look_at_all(sorted(one.id for one in known if one.active))
         unavailable = _engine_failure(looks)
         if unavailable is not None:
-            self._store_failure(scan_id, started, unavailable)
+            asked = [look.container_id for look, _ in looks]
+            self._store_failure(scan_id, started, unavailable, asked)
             raise unavailable
         found = [look for look, _ in looks]
         return Outcome(self._store_scan(scan_id, started, found, known), found)
@@ -204,12 +205,20 @@ class PaneDiscovery:
             "error_details": details,
         }
 
-    def _store_failure(self, scan_id: str, started: Micros, error: AgentTowerError) -> None:
+    def _store_failure(
+        self,
+        scan_id: str,
+        started: Micros,
+        error: AgentTowerError,
+        container_ids: Sequence[str],
+    ) -> None:
         now = self._clock()
         first = [{"error_code": error.code, "error_message": error.message}]
         row = _row(scan_id, started, now, "failed", Counts(), first)
         with self._store.transaction() as transaction:
             self._record(row, [])
+            for container_id in container_ids:
+                containers.panes_looked_at(container_id, error.code, now)
             transaction.afterwards("readers", self._wake_readers)
 
     def _record(self, row: dict[str, Any], details: list[dict[str, Any]]) -> None:
