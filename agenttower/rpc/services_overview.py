@@ -19,9 +19,7 @@ class ReadinessServices(Protocol):
 class DashboardServices(Protocol):
     """See :class:`agenttower.services.dashboard.DashboardService`."""
 
-    def dashboard(
-        self, recent_limit: int, asked_at: float, *, final: bool
-    ) -> Dashboard | None: ...
+    def dashboard(self, recent_limit: int, asked_at: float, *, final: bool) -> Dashboard | None: ...
 
 
 class ScanServices(Protocol):

@@ -26,6 +26,9 @@ from agenttower.domain.permissions import Role
 from agenttower.store.app_state import ATTACHED, CONTAINER_STATE, PANE_IS_STALE, RESIDENTS
 from agenttower.store.models.base import execute
 
+RUNNING = (ContainerState.ACTIVE, ContainerState.DEGRADED_SCAN)
+"""States in which a container need not be started."""
+
 _REGISTERED = f"SELECT pane FROM ({RESIDENTS})"
 
 

@@ -11,7 +11,7 @@ from agenttower.protocol.app.entities import Iso, QueueState
 from agenttower.protocol.app.readiness import HintRow
 from agenttower.protocol.declaration import Declaration, Gate
 
-SKIP_WINDOW_MS = 300_000
+SKIP_WINDOW_MS: Literal[300000] = 300_000
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Summary = Annotated[str, msgspec.Meta(max_length=256)]
