@@ -86,7 +86,7 @@ def first_adoptable_pane() -> str | None:
         "SELECT pane.tmux_pane_id FROM pane JOIN container ON container.id = pane.container_id"
         f" WHERE {CONTAINER_STATE} = 'active' AND NOT {PANE_IS_STALE}"
         f" AND pane.id NOT IN ({_REGISTERED})"
-        " ORDER BY container.name, pane.tmux_session_name, pane.tmux_window_index,"
+        " ORDER BY container.name, container.id, pane.tmux_session_name, pane.tmux_window_index,"
         " pane.tmux_pane_index, pane.id LIMIT 1"
     )
 
