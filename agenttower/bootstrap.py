@@ -27,6 +27,7 @@ from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_log_steps import LogParts, Registrar
 from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agent_settings import AgentSettings
+from agenttower.services.app_lists import AppLists
 from agenttower.services.attention import AttentionService
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
@@ -404,6 +405,7 @@ def tower(core: Core) -> Tower:
             discovery=discovery,
             readers=tuple(log_readers(core.settings)),
         ),
+        app_lists=AppLists(core.store, clock.now),
     )
 
 
