@@ -19,12 +19,11 @@ from agenttower.domain.buckets import (
     log_bucket,
     pane_bucket,
 )
+from agenttower.services.app_lists import AppLists, Asked
 from agenttower.store import app_counts
 from agenttower.store.database import Store, open_sqlite
-from agenttower.store.listing import panes as listed_panes
 from agenttower.store.migrate import migrate
 from agenttower.store.models import Agent, Container, LogAttachment, Pane
-from agenttower.store.models.base import execute
 
 NOON = 1_800_000_000_000_000
 
@@ -91,8 +90,8 @@ def test_buckets_are_those_of_each_row_and_sum_to_the_totals(
         for active, late, _ in [pane]
     )
     assert panes.registered == sum(_lives(pane) for _, pane in every)
-    shown = execute(f"SELECT COUNT(agent_id) FROM ({listed_panes.SELECT})").fetchone()[0]
-    assert panes.registered == shown
+    shown = AppLists(store, lambda: NOON).panes(Asked(200)).rows
+    assert panes.registered == sum(row.registered for row in shown)
 
     agents = app_counts.agents()
     facts = [
@@ -109,11 +108,25 @@ def test_buckets_are_those_of_each_row_and_sum_to_the_totals(
     adoptable = app_counts.first_adoptable_pane()
     unmanaged = panes.buckets["discovered-and-unmanaged"]
     assert (adoptable is not None) == (unmanaged > 0)
+    waiting = [row for row in shown if (row.container_id, row.pane_id) in _unmanaged(benches)]
+    assert adoptable == (waiting[0].pane_id if waiting else None)
 
 
 def _lives(pane: tuple[bool, bool, tuple[bool, str, str, bool] | None]) -> bool:
     active, _, agent = pane
     return active and agent is not None and agent[0]
+
+
+def _unmanaged(benches: list[Bench]) -> set[tuple[str, str]]:
+    return {
+        (f"{number:064x}", f"%{index}")
+        for number, bench in enumerate(benches)
+        for index, pane in enumerate(bench.panes)
+        if bench.state is ContainerState.ACTIVE
+        and pane[0]
+        and not (bench.looked and pane[1])
+        and not _lives(pane)
+    }
 
 
 def _overlooked(bench: Bench, late: bool) -> bool:
