@@ -26,6 +26,7 @@ NAMES = (
     "create_latency",
     "burst",
     "reads",
+    "app",
     "log_reader",
     "recovery",
     "prompts",
