@@ -27,6 +27,7 @@ NAMES = (
     "burst",
     "reads",
     "app",
+    "lists",
     "log_reader",
     "recovery",
     "prompts",

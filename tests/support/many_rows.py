@@ -98,3 +98,27 @@ def fill_prompts(store: Store, count: int) -> None:
         " CASE state WHEN 'failed' THEN at END, CASE state WHEN 'canceled' THEN at END FROM states",
         (count,),
     )
+
+
+def fill_attachments(store: Store, count: int) -> None:
+    """One or more of each agent; the newest of the first hundred agents is active."""
+    store.execute(
+        f"{_NUMBERS} INSERT INTO log_attachment (attachment_id, agent_id, log_path, status,"
+        " source, attached_at, last_status_at, created_at, via, fetched, fetched_size)"
+        f" SELECT printf('lat_%012x', i), {_AGENT}, '/logs/' || i, CASE WHEN i < 100 THEN 'active'"
+        " ELSE CASE i % 3 WHEN 0 THEN 'superseded' WHEN 1 THEN 'stale' ELSE 'detached' END END,"
+        f" CASE i % 2 WHEN 0 THEN 'explicit' ELSE 'managed' END, {START} + i / 3, {START} - i / 2,"
+        " 1, 'pipe', 0, 0 FROM n",
+        (count,),
+    )
+
+
+def fill_routes(store: Store, count: int) -> None:
+    """Two in three are enabled."""
+    store.execute(
+        f"{_NUMBERS} INSERT INTO route (route_id, event_type, source_scope_kind, target_rule,"
+        " master_rule, template, enabled, last_consumed_event_id, events_consumed, created_at,"
+        " updated_at) SELECT printf('route-%04d', i), 'error', 'any', 'source', 'auto', 'x',"
+        f" i % 3 > 0, 0, 0, {START} + i / 4, {START} - i / 4 FROM n",
+        (count,),
+    )
