@@ -1,7 +1,7 @@
 """Lists and details of the seven entities (app surface, sections 8 and 13).
 
 Every filter is equality, and together they narrow; ``since`` and ``until`` are whole milliseconds,
-both inclusive. What an ``order_by`` may name is in :mod:`agenttower.domain.list_orders`.
+both inclusive.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from agenttower.domain.cursors import MAX_CURSOR
 from agenttower.domain.list_filters import MAX_MILLIS
+from agenttower.domain.list_orders import ORDERS
 from agenttower.domain.permissions import Role
 from agenttower.protocol.app import entities
 from agenttower.protocol.declaration import Declaration, Gate
@@ -21,6 +22,7 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
 Id = Annotated[str, msgspec.Meta(min_length=1)]
+Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,40}(?!\n)$")]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=MAX_MILLIS)]
 
 ListedEvent = Literal[
@@ -52,12 +54,19 @@ ListedEvent = Literal[
 """The classifier's types and those of managed sessions."""
 
 
+def _orders(entity: str) -> msgspec.Meta:
+    """For people and schemas: what ``order_by`` may say; the service checks it."""
+    ends = ("", ":asc", ":desc")
+    named = [f"{field}{end}" for field in ORDERS[entity].fields for end in ends]
+    return msgspec.Meta(extra_json_schema={"enum": named})
+
+
 class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What narrows a list; nothing where nothing is given."""
 
 
 class ListParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Section 8.1. A subclass for each list adds its ``filters``."""
+    """Section 8.1. A subclass for each list adds its ``filters``, and says its orders."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     cursor_next: Annotated[str, msgspec.Meta(max_length=MAX_CURSOR)] | UnsetType = UNSET
@@ -82,6 +91,7 @@ class ContainerFilters(Filters, frozen=True):
 
 
 class ContainerListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("container")] | UnsetType = UNSET
     filters: ContainerFilters = ContainerFilters()
 
 
@@ -106,6 +116,7 @@ class PaneFilters(Filters, frozen=True):
 
 
 class PaneListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("pane")] | UnsetType = UNSET
     filters: PaneFilters = PaneFilters()
 
 
@@ -136,6 +147,7 @@ class AgentFilters(Filters, frozen=True):
 
 
 class AgentListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("agent")] | UnsetType = UNSET
     filters: AgentFilters = AgentFilters()
 
 
@@ -160,6 +172,7 @@ class LogAttachmentFilters(Filters, frozen=True):
 
 
 class LogAttachmentListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("log_attachment")] | UnsetType = UNSET
     filters: LogAttachmentFilters = LogAttachmentFilters()
 
 
@@ -186,6 +199,7 @@ class EventFilters(Filters, frozen=True):
 
 
 class EventListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("event")] | UnsetType = UNSET
     filters: EventFilters = EventFilters()
 
 
@@ -196,9 +210,7 @@ class EventList(ListResult, frozen=True, kw_only=True):
 class EventId(msgspec.Struct, frozen=True):
     """Digits, as the contract says, or the number that rows show."""
 
-    event_id: (
-        Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,40}\Z")] | Annotated[int, msgspec.Meta(ge=0)]
-    )
+    event_id: Digits | Annotated[int, msgspec.Meta(ge=0)]
 
 
 class EventDetail(msgspec.Struct, frozen=True):
@@ -217,6 +229,7 @@ class QueueFilters(Filters, frozen=True):
 
 
 class QueueListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("queue")] | UnsetType = UNSET
     filters: QueueFilters = QueueFilters()
 
 
@@ -240,6 +253,7 @@ class RouteFilters(Filters, frozen=True):
 
 
 class RouteListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("route")] | UnsetType = UNSET
     filters: RouteFilters = RouteFilters()
 
 
