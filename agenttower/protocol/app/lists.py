@@ -1,4 +1,4 @@
-"""Lists and details of the seven entities (app surface, sections 8 and 13).
+"""Lists of the seven entities (app surface, sections 8 and 13).
 
 Every filter is equality, and together they narrow; ``since`` and ``until`` are whole milliseconds,
 both inclusive.
@@ -22,7 +22,6 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
 Id = Annotated[str, msgspec.Meta(min_length=1)]
-Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,40}(?!\n)$")]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=MAX_MILLIS)]
 
 ListedEvent = Literal[
@@ -99,14 +98,6 @@ class ContainerList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Container]
 
 
-class ContainerId(msgspec.Struct, frozen=True):
-    container_id: Id
-
-
-class ContainerDetail(msgspec.Struct, frozen=True):
-    row: entities.Container
-
-
 # --- panes ---------------------------------------------------------------------------------------
 
 
@@ -122,18 +113,6 @@ class PaneListParams(ListParams, frozen=True, kw_only=True):
 
 class PaneList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Pane]
-
-
-class PaneId(msgspec.Struct, frozen=True):
-    """A pane id is unique in one tmux server only; the other two are additive and narrow."""
-
-    pane_id: Id
-    container_id: Id | UnsetType = UNSET
-    tmux_socket: Id | UnsetType = UNSET
-
-
-class PaneDetail(msgspec.Struct, frozen=True):
-    row: entities.Pane
 
 
 # --- agents --------------------------------------------------------------------------------------
@@ -155,14 +134,6 @@ class AgentList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Agent]
 
 
-class AgentId(msgspec.Struct, frozen=True):
-    agent_id: Id
-
-
-class AgentDetail(msgspec.Struct, frozen=True):
-    row: entities.Agent
-
-
 # --- log attachments -----------------------------------------------------------------------------
 
 
@@ -178,14 +149,6 @@ class LogAttachmentListParams(ListParams, frozen=True, kw_only=True):
 
 class LogAttachmentList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.LogAttachment]
-
-
-class LogAttachmentId(msgspec.Struct, frozen=True):
-    attachment_id: Id
-
-
-class LogAttachmentDetail(msgspec.Struct, frozen=True):
-    row: entities.LogAttachment
 
 
 # --- events --------------------------------------------------------------------------------------
@@ -205,16 +168,6 @@ class EventListParams(ListParams, frozen=True, kw_only=True):
 
 class EventList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Event]
-
-
-class EventId(msgspec.Struct, frozen=True):
-    """Digits, as the contract says, or the number that rows show."""
-
-    event_id: Digits | Annotated[int, msgspec.Meta(ge=0)]
-
-
-class EventDetail(msgspec.Struct, frozen=True):
-    row: entities.Event
 
 
 # --- the prompt queue ----------------------------------------------------------------------------
@@ -237,14 +190,6 @@ class QueueList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Message]
 
 
-class MessageId(msgspec.Struct, frozen=True):
-    message_id: Id
-
-
-class QueueDetail(msgspec.Struct, frozen=True):
-    row: entities.Message
-
-
 # --- routes --------------------------------------------------------------------------------------
 
 
@@ -261,14 +206,6 @@ class RouteList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Route]
 
 
-class RouteId(msgspec.Struct, frozen=True):
-    route_id: Id
-
-
-class RouteDetail(msgspec.Struct, frozen=True):
-    row: entities.Route
-
-
 def _list(
     entity: str, summary: str, params: type[msgspec.Struct], result: type[msgspec.Struct]
 ) -> Declaration:
@@ -283,46 +220,19 @@ def _list(
     )
 
 
-def _detail(
-    entity: str,
-    summary: str,
-    params: type[msgspec.Struct],
-    result: type[msgspec.Struct],
-    missing: str = "not_found",
-) -> Declaration:
-    return Declaration(
-        name=f"app.{entity}.detail",
-        summary=summary,
-        gate=Gate.HOST,
-        params=params,
-        result=result,
-        errors=("validation_failed", missing),
-        session=True,
-    )
-
-
 CONTAINERS = _list(
     "container", "The benches that were ever found.", ContainerListParams, ContainerList
 )
-CONTAINER = _detail("container", "One bench.", ContainerId, ContainerDetail)
 PANES = _list("pane", "Every pane that was ever found in a bench.", PaneListParams, PaneList)
-PANE = _detail("pane", "One pane, by tmux's id.", PaneId, PaneDetail, "pane_not_found")
 AGENTS = _list("agent", "Agents, those too that have ended.", AgentListParams, AgentList)
-AGENT = _detail("agent", "One agent.", AgentId, AgentDetail, "agent_not_found")
 LOG_ATTACHMENTS = _list(
     "log_attachment",
     "Where the output of agents is, or was, captured.",
     LogAttachmentListParams,
     LogAttachmentList,
 )
-LOG_ATTACHMENT = _detail(
-    "log_attachment", "One log attachment.", LogAttachmentId, LogAttachmentDetail
-)
 EVENTS = _list(
     "event", "What agents' output said, and what became of layouts.", EventListParams, EventList
 )
-EVENT = _detail("event", "One event.", EventId, EventDetail)
 MESSAGES = _list("queue", "The prompt queue.", QueueListParams, QueueList)
-MESSAGE = _detail("queue", "One prompt.", MessageId, QueueDetail, "queue_message_not_found")
 ROUTES = _list("route", "The rules that turn events into prompts.", RouteListParams, RouteList)
-ROUTE = _detail("route", "One route.", RouteId, RouteDetail, "route_not_found")
