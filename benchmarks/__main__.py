@@ -26,6 +26,8 @@ NAMES = (
     "create_latency",
     "burst",
     "reads",
+    "app",
+    "lists",
     "log_reader",
     "recovery",
     "prompts",

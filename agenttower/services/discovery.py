@@ -9,14 +9,13 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from agenttower.bench.interface import SocketFailure
 from agenttower.bench.registry import Benches
 from agenttower.clock import Clock, Micros, to_rfc3339
 from agenttower.crashpoints import crash_point
-from agenttower.domain.cleaning import MAX_TEXT, clean
 from agenttower.errors import (
     AgentTowerError,
     BadRequest,
@@ -27,7 +26,8 @@ from agenttower.errors import (
     TmuxUnavailable,
 )
 from agenttower.services.caller import Caller
-from agenttower.services.sightings import Counts, Cut, Look, Sightings
+from agenttower.services.scan_details import scan_details
+from agenttower.services.sightings import Counts, Look, Sightings
 from agenttower.store import containers, panes
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store
@@ -41,8 +41,19 @@ CONTAINER_SECONDS = 12.0
 REFRESH_WAIT_S = 20.0
 """How long a refresh waits for its turn."""
 
+SCAN_WAIT_S = 120.0
+"""How long a scan that nobody's request waits for does."""
+
 THREADS = 8
 """So many containers are looked at side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A scan's row as ``scan_panes`` shows it, and each container as it was found."""
+
+    row: dict[str, Any]
+    looks: Sequence[Look]
 
 
 class PaneDiscovery:
@@ -91,37 +102,52 @@ class PaneDiscovery:
         self._somebody_waits = True  # before the try, so that whoever has the turn sees it
         if not self._one_scan.acquire(blocking=False):
             return None
-        return self._scan_in_turn(only_id)
+        return self._scan_in_turn(only_id).row
+
+    def scan_all(self, scan_id: str) -> Outcome:
+        """Look at all containers, whoever scans now; for threads that may wait.
+
+        :param scan_id: what the scan's row is called.
+        :raises BenchTimeout: other scans did not end in time.
+        :raises DockerUnavailable: the engine could not be asked about any container.
+        """
+        self._take_turn(SCAN_WAIT_S)
+        return self._scan_in_turn(None, scan_id)
 
     def refresh(self, container_id: str) -> None:
         """Bring the panes of one container up to date; what fails is in the scan's row.
 
         :raises BenchTimeout: other scans did not end in time.
         """
-        if not self._one_scan.acquire(timeout=REFRESH_WAIT_S):
-            raise BenchTimeout("other scans for panes are under way; try again")
+        self._take_turn(REFRESH_WAIT_S)
         self._scan_in_turn(container_id)
 
-    def _scan_in_turn(self, only_id: str | None) -> dict[str, Any]:
+    def _take_turn(self, patience_s: float) -> None:
+        if not self._one_scan.acquire(timeout=patience_s):
+            raise BenchTimeout("other scans for panes are under way; try again")
+
+    def _scan_in_turn(self, only_id: str | None, scan_id: str | None = None) -> Outcome:
         """The scan of whoever has the turn, which ends with it."""
         self._somebody_waits = False
         try:
-            return self._scan(only_id)
+            return self._scan(only_id, scan_id or str(uuid.uuid4()))
         finally:
             self._one_scan.release()
             if self._somebody_waits:
                 self._wake_readers()
 
-    def _scan(self, only_id: str | None) -> dict[str, Any]:
+    def _scan(self, only_id: str | None, scan_id: str) -> Outcome:
         started = self._clock()
         log.info("pane scan started", extra={"action": "pane_scan_started"})
         known = containers.listing(active_only=False, only_id=only_id)
         looks = self._look_at_all(sorted(one.id for one in known if one.active))
         unavailable = _engine_failure(looks)
         if unavailable is not None:
-            self._store_failure(started, unavailable)
+            asked = [look.container_id for look, _ in looks]
+            self._store_failure(scan_id, started, unavailable, asked)
             raise unavailable
-        return self._store_scan(started, [look for look, _ in looks], known)
+        found = [look for look, _ in looks]
+        return Outcome(self._store_scan(scan_id, started, found, known), found)
 
     # --- looking ---------------------------------------------------------------------------------
 
@@ -150,15 +176,20 @@ class PaneDiscovery:
     # --- writing ---------------------------------------------------------------------------------
 
     def _store_scan(
-        self, started: Micros, looks: Sequence[Look], known: Sequence[ContainerRecord]
+        self,
+        scan_id: str,
+        started: Micros,
+        looks: Sequence[Look],
+        known: Sequence[ContainerRecord],
     ) -> dict[str, Any]:
         now = self._clock()
         sightings = Sightings(started, now)
         with self._store.transaction() as transaction:
             transaction.afterwards("crash", lambda: crash_point("pane_scan.committed"))
             sightings.reconcile(looks, [one.id for one in known if not one.active])
-            details = _details(looks, sightings.cuts)
-            row = _row(started, now, "degraded" if details else "ok", sightings.counts, details)
+            details = scan_details(looks, sightings.cuts)
+            status = "degraded" if details else "ok"
+            row = _row(scan_id, started, now, status, sightings.counts, details)
             self._record(row, details)
             transaction.afterwards("readers", self._wake_readers)
             crash_point("pane_scan.committing")
@@ -174,12 +205,20 @@ class PaneDiscovery:
             "error_details": details,
         }
 
-    def _store_failure(self, started: Micros, error: AgentTowerError) -> None:
+    def _store_failure(
+        self,
+        scan_id: str,
+        started: Micros,
+        error: AgentTowerError,
+        container_ids: Sequence[str],
+    ) -> None:
         now = self._clock()
         first = [{"error_code": error.code, "error_message": error.message}]
-        row = _row(started, now, "failed", Counts(), first)
+        row = _row(scan_id, started, now, "failed", Counts(), first)
         with self._store.transaction() as transaction:
             self._record(row, [])
+            for container_id in container_ids:
+                containers.panes_looked_at(container_id, error.code, now)
             transaction.afterwards("readers", self._wake_readers)
 
     def _record(self, row: dict[str, Any], details: list[dict[str, Any]]) -> None:
@@ -215,50 +254,21 @@ def pane_view(record: PaneRecord) -> dict[str, Any]:
 
 
 def _row(
-    started: Micros, now: Micros, status: str, counts: Counts, details: Sequence[dict[str, Any]]
+    scan_id: str,
+    started: Micros,
+    now: Micros,
+    status: str,
+    counts: Counts,
+    details: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     return {
-        "scan_id": str(uuid.uuid4()),
+        "scan_id": scan_id,
         "started_at": started,
         "completed_at": now,
         "status": status,
         **asdict(counts),
         "error_code": details[0]["error_code"] if details else None,
         "error_message": details[0]["error_message"] if details else None,
-    }
-
-
-def _details(looks: Sequence[Look], cuts: dict[str, list[Cut]]) -> list[dict[str, Any]]:
-    """What is wrong, in the order of the scan: failures of a container, then what was cut in it."""
-    details: list[dict[str, Any]] = []
-    for look in looks:
-        for failure in look.failures:
-            socket = {"tmux_socket_path": failure.socket_path} if failure.socket_path else {}
-            details.append(
-                {
-                    "container_id": look.container_id,
-                    **socket,
-                    "error_code": failure.code,
-                    "error_message": clean(failure.message)[:MAX_TEXT],
-                }
-            )
-        by_socket: dict[str, list[Cut]] = {}
-        for cut in cuts.get(look.container_id, ()):
-            by_socket.setdefault(cut.socket_path, []).append(cut)
-        details += [_cut_detail(look.container_id, *item) for item in by_socket.items()]
-    return details
-
-
-def _cut_detail(container_id: str, socket_path: str, cuts: Sequence[Cut]) -> dict[str, Any]:
-    return {
-        "container_id": container_id,
-        "tmux_socket_path": socket_path,
-        "error_code": "output_malformed",
-        "error_message": f"{len(cuts)} fields were longer than is kept, and were cut",
-        "pane_truncations": [
-            {"tmux_pane_id": cut.pane_id, "field": cut.field, "original_len": cut.original_len}
-            for cut in cuts
-        ],
     }
 
 

@@ -9,6 +9,8 @@ from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
+from agenttower.services.app_lists import AppLists
+from agenttower.services.app_rows import AppRows
 from agenttower.services.caller import Caller
 from agenttower.services.containers import ContainerService
 from agenttower.services.discovery import PaneDiscovery
@@ -18,6 +20,7 @@ from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.views import ManagedViews
+from agenttower.services.overview import Overview
 from agenttower.services.prompting import Prompting
 from agenttower.services.registration import Registration
 from agenttower.services.routes import RouteService
@@ -48,6 +51,8 @@ class Tower:
         routing: RoutingSwitch,
         logs: AgentLogs,
         reading: LogReading,
+        overview: Overview,
+        app_lists: AppLists,
     ) -> None:
         self._containers = containers
         self._agents = AgentService()
@@ -58,6 +63,8 @@ class Tower:
         self.registration_outcome = self._logged.outcome
         self._views = ManagedViews(store)
         self.agent_events = agent_events
+        self.app_rows = AppRows()
+        self.app_lists = app_lists
 
         self.routes = routes
         self.status = status.status
@@ -65,6 +72,11 @@ class Tower:
         self.routing = routing
         self.logs = logs
         self.log_reading = reading
+        self.readiness = overview.readiness
+        self.dashboard = overview.dashboard
+        self.scans = overview.scans
+        self.warm_up = overview.warm_up
+        self.close = overview.close
         self.resolve_container = containers.resolve
         self.list_layouts = self._views.list_layouts
         self.layout_detail = self._views.layout_detail
