@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agenttower import __version__
+from agenttower.client.doctor.contract import SCHEMA_VERSION
 from agenttower.errors import StateRefused
 from agenttower.pyz import builder
 from tests.unit.cli import samples
@@ -102,7 +103,7 @@ def prepare(daemon: FakeDaemon) -> None:
     layout = samples.layout("ready", [samples.done("m1")])
     for method, answer in {
         "ping": {},
-        "status": {"schema_version": 2, "start_time_utc": "x", "worker": {"alive": True}},
+        "status": {"schema_version": SCHEMA_VERSION, "start_time_utc": "x", "worker": {"alive": True}},
         "list_containers": {"containers": [], "caller_container_id": None},
         "list_agents": {"agents": [agent]},
         "app.preflight": {"code": "ok"},
