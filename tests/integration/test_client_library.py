@@ -61,6 +61,7 @@ def test_the_examples_of_the_documentation(
     assert any(line.startswith("delivered ") for line in said)
     assert "1 managed_layout_created" in said
     assert "ok" in said
+    assert "lib-s2 True" in said
     assert "no pane 00000000-0000-4000-8000-000000000000" in said
 
 
@@ -92,6 +93,17 @@ def test_answers_have_the_shapes_that_are_promised(
     route = client.routes.add("error", "{event_excerpt}", target_rule="source")
     fits(route, shapes.Route)
     client.routes.remove(route["route_id"])
+
+
+def test_one_session_serves_all_pages_and_a_restart(tower: Tower, client: Client) -> None:  # noqa: F811
+    wanted = {agent["agent_id"] for agent in client.agents.list()}
+    assert {row["agent_id"] for row in client.rows("app.agent.list", limit=1)} == wanted
+    assert len(wanted) > 2
+    before = client.call("app.hello")["app_session_id"]
+    assert before <= 3
+    tower.stop("serve")
+    tower.start("serve")
+    assert client.call("app.readiness")["state"] in ("ready", "degraded")
 
 
 def test_found_panes_have_their_shape(bench: Container, client: Client) -> None:

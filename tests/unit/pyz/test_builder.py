@@ -103,7 +103,11 @@ def prepare(daemon: FakeDaemon) -> None:
     layout = samples.layout("ready", [samples.done("m1")])
     for method, answer in {
         "ping": {},
-        "status": {"schema_version": SCHEMA_VERSION, "start_time_utc": "x", "worker": {"alive": True}},
+        "status": {
+            "schema_version": SCHEMA_VERSION,
+            "start_time_utc": "x",
+            "worker": {"alive": True},
+        },
         "list_containers": {"containers": [], "caller_container_id": None},
         "list_agents": {"agents": [agent]},
         "app.preflight": {"code": "ok"},
