@@ -58,13 +58,15 @@ class Run:
         return self._only(name, "layout_id", "layout", self.client.layouts.list())
 
     def pane_id(self, name: str) -> str:
-        """A managed pane by its id, how that begins, or its label."""
+        """A managed pane by its id, how that begins, or its label: the newest pane of a slot."""
         panes = [*self.client.panes.list()]
+        replaced = {pane["predecessor_id"] for pane in panes}
         labelled = [pane for pane in panes if pane["label"] == name]
-        living = [pane for pane in labelled if pane["state"] != "removed"]
-        if len(living or labelled) == 1:
-            return (living or labelled)[0]["pane_id"]
-        return self._only(name, "pane_id", "pane", [*panes])
+        newest = [pane for pane in labelled if pane["pane_id"] not in replaced]
+        living = [pane for pane in newest if pane["state"] != "removed"] or newest
+        if len(living) > 1:
+            raise UsageError(f"{len(living)} panes are called {name!r}; see 'agenttower pane list'")
+        return living[0]["pane_id"] if living else self._only(name, "pane_id", "pane", panes)
 
     def agent_id(self, name: str) -> str:
         """An agent by its id or its label; of several with one label the one that is active."""
@@ -80,8 +82,6 @@ class Run:
         found = [row[key] for row in rows if row[key].startswith(name.lower())]
         if len(name) >= PREFIX_LENGTH and len(found) == 1:
             return str(found[0])
-        if name in found:
-            return name
         raise UsageError(f"{name!r} fits {len(found)} {kind}s; see 'agenttower {kind} list'")
 
 

@@ -152,14 +152,17 @@ def test_on_the_host_there_is_no_container_of_ones_own(
 
 
 def test_panes_are_named_by_label(run: Any, daemon: FakeDaemon) -> None:  # noqa: F811
-    rows = [samples.done("s1") | {"state": "removed", "pane_id": "old"}, samples.done("s1")]
+    old = samples.done("s1") | {"state": "failed", "pane_id": "old"}
+    rows = [old, samples.done("s1") | {"predecessor_id": "old"}]
     daemon.on("managed.pane.list", {"items": rows, "next": None})
     daemon.on("managed.pane.remove", lambda params: params | {"state": "removed"})
     assert run("pane", "remove", "s1").out == "pane_id=pane-s1\nstate=removed\n"
     daemon.on(
         "managed.pane.list", {"items": [samples.done("s1"), samples.done("s1")], "next": None}
     )
-    assert run("pane", "remove", "s1").code == 2
+    ended = run("pane", "remove", "s1")
+    assert (ended.code, "2 panes are called 's1'" in ended.err) == (2, True)
+    assert run("pane", "remove", "nobody").code == 2
     assert len(daemon.params_of("managed.pane.remove")) == 1
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import pickle
-import pkgutil
 import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
-import agenttower
 from agenttower import client
 from agenttower.client import DaemonUnreachable, RpcError, SocketMissing, SocketPermissionDenied
 from agenttower.client.refusals import CLASSES, refusal
@@ -19,6 +16,7 @@ from agenttower.errors import AgentTowerError
 from agenttower.protocol.app.errors import ERRORS
 from agenttower.protocol.managed_errors import MANAGED_ERRORS
 from tests.support.markdown import Document, codes
+from tests.unit.test_docs_contract import all_codes
 
 CONTRACT = Document(Path(__file__).parents[3] / "docs/contract.md")
 HERE_ONLY = {
@@ -36,24 +34,9 @@ HERE_ONLY = {
 NO_ANSWER = {"daemon_unavailable", "socket_missing", "socket_permission_denied"}
 
 
-def codes_of_the_daemon() -> set[str]:
-    """Those of every error class, the client's own left out."""
-    for module in pkgutil.walk_packages(agenttower.__path__, "agenttower."):
-        if ".migrations." not in module.name:
-            importlib.import_module(module.name)
-    found, waiting = set(), [AgentTowerError]
-    while waiting:
-        kind = waiting.pop()
-        if kind in (RpcError, DaemonUnreachable):
-            continue
-        found.add(kind.code)
-        waiting += kind.__subclasses__()
-    return found - HERE_ONLY
-
-
 def test_every_code_has_a_class() -> None:
     documented = {code for row in CONTRACT.table("code", "details").rows for code in codes(row[0])}
-    known = codes_of_the_daemon() | set(ERRORS) | set(MANAGED_ERRORS) | documented
+    known = (all_codes() - HERE_ONLY) | set(ERRORS) | set(MANAGED_ERRORS) | documented
     assert known - NO_ANSWER <= set(CLASSES)
     assert len(ERRORS) == 27
     assert not HERE_ONLY & set(CLASSES)
