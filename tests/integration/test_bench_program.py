@@ -138,38 +138,59 @@ def test_its_doctor(tower: Tower, bench: Container) -> None:  # noqa: F811
     assert found["tmux_pane_match"]["sub_code"] == "not_in_tmux"
 
 
-def test_register_and_doctor_in_a_pane(tower: Tower, bench: Container) -> None:  # noqa: F811
-    """The pane is not known, then registers itself, and then it is."""
-    out = "/tmp/said"
+class Panes:
+    """tmux panes of the bench, in which the program is typed."""
 
-    def in_pane(command: str) -> str:
-        bench.exec_run(["rm", "-f", out])
-        line = (
-            f"{DEFAULT_PATH} {command} >{out}.part 2>&1; echo $? >>{out}.part; mv {out}.part {out}"
-        )
-        bench.exec_run(["tmux", "send-keys", "-t", "own", line, "Enter"])
-        return (
-            wait_until(
-                lambda: bench.exec_run(["cat", out]).output.decode() if there() else None,
-                30,
-                f"{command} to end",
-            )
-            or ""
-        )
+    OUT = "/tmp/said"
 
-    def there() -> bool:
-        return bool(bench.exec_run(["test", "-e", out]).exit_code == 0)
+    def __init__(self, bench: Container) -> None:
+        self._bench = bench
 
-    bench.exec_run(["tmux", "new-session", "-d", "-s", "own", "-x", "200"])
-    *rows, code = in_pane("doctor").splitlines()
+    def open(self, name: str) -> None:
+        self._bench.exec_run(["tmux", "new-session", "-d", "-s", name, "-x", "200"])
+
+    def run(self, name: str, command: str) -> tuple[str, list[str]]:
+        """What the program ends with in a pane: exit code, and lines."""
+        out, part = self.OUT, f"{self.OUT}.part"
+        self._bench.exec_run(["rm", "-f", out])
+        line = f"{DEFAULT_PATH} {command} >{part} 2>&1; echo $? >>{part}; mv {part} {out}"
+        self._bench.exec_run(["tmux", "send-keys", "-t", name, line, "Enter"])
+        wait_until(lambda: self._said() is not None, 30, f"{command} to end")
+        *lines, code = (self._said() or "").splitlines()
+        return code, lines
+
+    def _said(self) -> str | None:
+        done = self._bench.exec_run(["cat", self.OUT])
+        return done.output.decode() if done.exit_code == 0 else None
+
+
+def test_in_a_pane_it_registers_itself_and_sends(tower: Tower, bench: Container) -> None:  # noqa: F811
+    """The pane is not known, registers itself, and then it is; its agent prompts another."""
+    panes = Panes(bench)
+    panes.open("own")
+    code, rows = panes.run("own", "doctor")
     assert code == "5"
     assert any(row.startswith("tmux_pane_match\tfail\tthe daemon does not know") for row in rows)
-    *rows, code = in_pane("register-self --role slave --capability codex --label own").splitlines()
+    register = "register-self --role slave --capability codex --label"
+    code, rows = panes.run("own", f"{register} own")
     assert code == "0", rows
     assert "label=own" in rows
-    *rows, code = in_pane("doctor").splitlines()
+    code, rows = panes.run("own", "doctor")
     assert code == "0", rows
     assert any(row.startswith("tmux_pane_match\tpass\t") for row in rows)
+
+    panes.open("peer")
+    assert panes.run("peer", f"{register} peer")[0] == "0"
+    own = next(row for row in tower.result("list_agents")["agents"] if row["label"] == "own")
+    master = {"agent_id": own["agent_id"], "role": "master", "confirm": True}
+    tower.result("set_role", master)
+    code, rows = panes.run("own", "send peer hello --no-wait")
+    assert (code, "sender.label=own" in rows, "target.label=peer" in rows) == ("0", True, True)
+    code, rows = panes.run("own", "queue list --target peer")
+    assert rows[1].split("\t")[4:6] == ["own", "peer"]
+    # Outside of a pane nobody speaks for an agent.
+    code, said = inside(bench, "send", "peer", "hello")
+    assert (code, said.splitlines()[-1]) == (3, "code: not_in_tmux")
 
 
 def test_a_container_without_python_is_told_what_to_do(
@@ -258,9 +279,14 @@ def test_the_host_sees_what_benches_lack(
     wait_until(lambda: full(tower, "doctor")[1]["checks"]["bench_tmux"]["status"] == "pass", 30, "")
 
 
-def test_what_is_installed_is_what_is_built(bench: Container) -> None:
+def test_what_is_installed_is_what_is_built_and_a_library(bench: Container) -> None:
     shown = bench.exec_run(["cat", DEFAULT_PATH]).output
     assert shown == builder.build()
+    program = (
+        f"import sys; sys.path.insert(0, {DEFAULT_PATH!r}); "
+        "from agenttower.client import Client; print(Client().containers.own())"
+    )
+    assert bench.exec_run(["python3", "-c", program]).output.decode().strip() == bench.id
 
 
 def test_when_the_worker_or_the_daemon_is_away(tower: Tower, bench: Container) -> None:  # noqa: F811
