@@ -63,7 +63,9 @@ class State:
     """Stored ones, in any state."""
     first_active_container: str | None = None
     panes: int = 0
-    unregistered_panes: int = 0
+    unadopted_panes: int = 0
+    """Live ones without an agent. The contract counts vanished ones too, and would then advise to
+    adopt them for good."""
     first_adoptable_pane: str | None = None
     blocked: int = 0
     oldest_blocked: str | None = None
@@ -91,11 +93,11 @@ def recommend(state: State) -> Recommendation:
             "the container's bench user.",
             _target(TargetKind.CONTAINER, state.first_active_container),
         )
-    if state.unregistered_panes or state.first_adoptable_pane is not None:
+    if state.unadopted_panes or state.first_adoptable_pane is not None:
         return Recommendation(
             code.UNADOPTED_PANES_PRESENT,
             "Unadopted panes need attention",
-            f"{max(1, state.unregistered_panes)} pane(s) are discovered but not yet registered "
+            f"{max(1, state.unadopted_panes)} pane(s) are discovered but not yet registered "
             "with an agent. Adopt them to enable routing.",
             _target(TargetKind.PANE, state.first_adoptable_pane),
         )

@@ -144,7 +144,7 @@ class _Reading:
                     containers=sum(msgspec.structs.astuple(counts.containers)),
                     first_active_container=first_active,
                     panes=counts.panes.total,
-                    unregistered_panes=counts.panes.unregistered,
+                    unadopted_panes=counts.panes.by_state.discovered_and_unmanaged,
                     first_adoptable_pane=first_adoptable,
                     blocked=counts.queue.blocked,
                     oldest_blocked=oldest_blocked,

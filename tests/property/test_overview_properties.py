@@ -48,7 +48,7 @@ STATES = st.builds(
     containers=COUNTS,
     first_active_container=IDS,
     panes=COUNTS,
-    unregistered_panes=COUNTS,
+    unadopted_panes=COUNTS,
     first_adoptable_pane=IDS,
     blocked=COUNTS,
     oldest_blocked=IDS,
@@ -134,7 +134,7 @@ def expected(state: State) -> RecommendationCode:
         RecommendationCode.SUBSYSTEM_DEGRADED: bool(state.unwell) or state.unwell_unnamed,
         RecommendationCode.NO_CONTAINERS: state.containers == 0,
         RecommendationCode.NO_PANES_DISCOVERED: state.panes == 0,
-        RecommendationCode.UNADOPTED_PANES_PRESENT: state.unregistered_panes > 0
+        RecommendationCode.UNADOPTED_PANES_PRESENT: state.unadopted_panes > 0
         or state.first_adoptable_pane is not None,
         RecommendationCode.BLOCKED_QUEUE_DRAIN: state.blocked > 0
         or state.oldest_blocked is not None,
