@@ -38,7 +38,11 @@ def call(
     :raises RpcError: the daemon refused; the subclass for its code (:mod:`.refusals`).
     :raises DaemonUnreachable: no daemon, no answer in time, or no sensible one.
     """
-    answer = exchange(socket_path, method, params, timeout)
+    return result_of(exchange(socket_path, method, params, timeout))
+
+
+def result_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``result`` of an answer. :raises RpcError: it is a refusal."""
     if answer["ok"] is True:
         result: dict[str, Any] = answer["result"]
         return result
@@ -61,10 +65,23 @@ def exchange(
     path = Path(socket_path)
     request = json.dumps({"method": method, "params": dict(params or {})}).encode() + b"\n"
     deadline = time.monotonic() + timeout
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+    with connected(path, deadline) as connection:
+        return envelope(ask(connection, request, path, deadline), path)
+
+
+def connected(path: Path, deadline: float) -> socket.socket:
+    """A new connection; its owner closes it.
+
+    :param deadline: ``time.monotonic()`` seconds.
+    :raises DaemonUnreachable: nobody takes it.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
         _connect(connection, path, deadline)
-        line = _exchange(connection, request, path, deadline)
-    return _envelope(line, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _connect(connection: socket.socket, path: Path, deadline: float) -> None:
@@ -94,7 +111,11 @@ def _bound_connect(connection: socket.socket, deadline: float) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
 
-def _exchange(connection: socket.socket, request: bytes, path: Path, deadline: float) -> bytes:
+def ask(connection: socket.socket, request: bytes, path: Path, deadline: float) -> bytes:
+    """Send ``request``, its newline included, and read a line, which is given without.
+
+    :raises DaemonUnreachable: there is no whole line by the deadline.
+    """
     try:
         connection.settimeout(max(0.001, deadline - time.monotonic()))
         connection.sendall(request)
@@ -129,7 +150,11 @@ def _exchange(connection: socket.socket, request: bytes, path: Path, deadline: f
             )
 
 
-def _envelope(line: bytes, path: Path) -> dict[str, Any]:
+def envelope(line: bytes, path: Path) -> dict[str, Any]:
+    """An answer, checked as :func:`exchange` promises it.
+
+    :raises DaemonUnreachable: it is none.
+    """
     try:
         answer = json.loads(line)
         if answer["ok"] is True:

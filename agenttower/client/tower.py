@@ -14,6 +14,7 @@ from agenttower.client.connection import DEFAULT_TIMEOUT_S
 from agenttower.client.errors import DaemonUnreachable, SocketPermissionDenied
 from agenttower.client.events import Events
 from agenttower.client.layouts import Layouts, Panes
+from agenttower.client.line import Line
 from agenttower.client.logs import Logs
 from agenttower.client.prompts import Prompts, Routing
 from agenttower.client.refusals import PermissionDenied
@@ -24,10 +25,12 @@ from agenttower.client.socket_path import resolve_socket
 
 
 class Client:
-    """Asks one daemon. Safe to use from many threads; holds nothing open between two requests.
+    """Asks one daemon. Safe to use from many threads.
 
     :param socket: the daemon's socket; by default the one that the command line would use.
     :param timeout: seconds for a request of :meth:`call` that names no other.
+    :param keep_open: keep one connection between requests, for programs that ask a lot; close the
+        client then. By default nothing is held open between two requests.
     :param client_id: who this is, up to 128 characters; said with the first ``app.*`` request.
     :raises SocketOverrideInvalid: ``AGENTTOWER_SOCKET`` names nothing that can be used.
     """
@@ -37,11 +40,13 @@ class Client:
         socket: str | os.PathLike[str] | None = None,
         *,
         timeout: float = DEFAULT_TIMEOUT_S,
+        keep_open: bool = False,
         client_id: str = "",
         client_version: str = __version__,
     ) -> None:
         self.socket = resolve_socket() if socket is None else Path(socket)
         self.timeout = timeout
+        self._line = Line(self.socket) if keep_open else None
         self._session = AppSession(self._send, client_id, client_version)
         self.containers = Containers(self._ask)
         self.agents = Agents(self._ask)
@@ -65,7 +70,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of everything; there is nothing yet, since each request has its connection."""
+        """Hang up, where a connection is kept. The client may be used again all the same."""
+        if self._line is not None:
+            self._line.close()
 
     def call(
         self,
@@ -121,4 +128,6 @@ class Client:
 
     def _send(self, method: str, params: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         """One request on the wire; the only place that knows of connections."""
+        if self._line is not None:
+            return connection.result_of(self._line.exchange(method, params, timeout))
         return connection.call(self.socket, method, params, timeout)
