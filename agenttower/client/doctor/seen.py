@@ -110,6 +110,8 @@ def _asked(path: Path, method: str, params: Mapping[str, Any] | None) -> Reply:
         answer = exchange(path, method, params, CALL_SECONDS)
     except DaemonUnreachable as error:
         return Reply(kind=error.kind or "connection_refused")
+    except (OSError, ValueError):
+        return Reply(kind="protocol_error")
     version = answer.get("app_contract_version")
     contract = version if isinstance(version, str) else None
     if answer["ok"] is True:
