@@ -403,6 +403,7 @@ def serve() -> int:
                 method_table(services),
                 services.resolve_container,
                 on_thread_exit=core.store.close_thread,
+                host_rule=settings.config.peers.host_rule,
             )
             stack.enter_context(_waking(core, server.wake))
             stack.callback(notify, STOPPING)

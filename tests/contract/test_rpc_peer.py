@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from docker.types import Mount
 
 from agenttower.rpc import peer as peer_module
 from agenttower.rpc.method import Call, Gate, Method
-from agenttower.rpc.peer import Peer, identify
+from agenttower.rpc.peer import Peer, Sight, identify
 from agenttower.rpc.schemas import NoParams, lenient
 from tests.support.docker import DockerEngine
 from tests.support.rpc_server import FakeServices, RunningServer, running_server
@@ -149,21 +150,28 @@ def test_process_that_has_exited_is_not_identified(server: RunningServer, tmp_pa
     assert is_refused(json.loads(done.stdout))
 
 
-def test_pid_of_somebody_else_is_not_taken_for_the_peer() -> None:
+def test_pid_of_somebody_else_is_not_taken_for_the_peer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The pid lives, but what connected is dead: a pid that was used again."""
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pidfd = os.pidfd_open(dead.pid)
         dead.wait(30)
-    peer = Peer(os.getpid(), os.geteuid(), pidfd)
-    try:
-        caller = identify(peer, lambda _ref: None)
-    finally:
-        peer.close()
+    peer = Peer(os.getpid(), os.geteuid(), Sight(), pidfd)
+    with monkeypatch.context() as patch, socket.socket() as unused:
+        patch.setattr(peer_module, "kernel_gives_peer_pidfd", lambda: False)
+        there = peer.is_there(unused)
+    peer.close()
+    caller = identify(peer, lambda _ref: None, is_there=there)
     assert (caller.kind, caller.reason) == ("unknown", "the process has exited")
 
 
 def test_peer_that_the_kernel_does_not_show() -> None:
-    assert identify(Peer(0, 0), lambda _ref: None).kind == "unknown"
+    with socket.socket(socket.AF_UNIX) as nobody:
+        peer = Peer.of(nobody)
+        assert not peer.is_there(nobody)
+    assert (peer.key, peer.sight.kind) == ("unknown", "unknown")
+    assert identify(peer, lambda _ref: None, is_there=False).kind == "unknown"
 
 
 def test_kernel_that_cannot_name_the_peers_process(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agenttower.rpc.cgroup import Verdict, container_signs, judge, parse
+from agenttower.rpc.cgroup import Resolve, Verdict, chains, container_signs, parse
+from agenttower.rpc.cgroup import judge as judge_chains
 
 A = "a" * 64
 B = "0123456789abcdef" * 4
@@ -14,6 +15,10 @@ C = "c" * 64
 HOST = {"": "/"}
 
 hex_id = st.text("0123456789abcdef", min_size=64, max_size=64)
+
+
+def judge(peer: dict[str, str], ours: dict[str, str], resolve: Resolve) -> Verdict:
+    return judge_chains(chains(peer, ours), resolve)
 
 
 def registry(*ids: str) -> dict[str, str]:
