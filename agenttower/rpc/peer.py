@@ -177,35 +177,57 @@ def credentials(connection: socket.socket) -> tuple[int, int]:
 
 
 def _sight(pid: int, pidfd: int | None, rule: HostRule) -> Sight:
-    """Read ``/proc`` of a pinned process."""
-    process = Path("/proc") / str(pid)
+    """Read ``/proc`` of a pinned process. Done for every connection, so written to be cheap."""
+    process = f"/proc/{pid}"
     try:
-        theirs = cgroup.parse(_as_written(process / "cgroup"))
-        ours = cgroup.parse(_as_written(Path("/proc/self/cgroup")))
+        chains = _chains(_contents(f"{process}/cgroup"), _contents("/proc/self/cgroup"))
     except (OSError, ValueError) as error:
         return Sight(unclear=f"its cgroups cannot be read: {error}")
-    foreign = _foreign_namespace(process, rule)
+    foreign = None if chains else _foreign_namespace(process, rule)
     # Exiting is one-way: a process that is alive now was the one whose files were read above.
     if pidfd is None or not _alive(pidfd):
         return Sight(unclear="the process has exited")
     unclear = None if foreign is None else f"its cgroups name no container, but {foreign}"
-    return Sight(cgroup.chains(theirs, ours), unclear)
+    return Sight(chains, unclear)
 
 
-def _as_written(path: Path) -> str:
-    return path.read_bytes().decode(errors="surrogateescape")
+@functools.lru_cache(maxsize=1024)
+def _chains(theirs: bytes, ours: bytes) -> cgroup.Chains:
+    """Texts are the same for all processes of a container, so they are seldom parsed."""
+    return cgroup.chains(
+        cgroup.parse(theirs.decode(errors="surrogateescape")),
+        cgroup.parse(ours.decode(errors="surrogateescape")),
+    )
 
 
-def _foreign_namespace(process: Path, rule: HostRule) -> str | None:
+def _contents(path: str) -> bytes:
+    """A small file of ``/proc``, exactly as the kernel writes it."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = bytearray()
+        while chunk := os.read(fd, 65536):
+            found += chunk
+        return bytes(found)
+    finally:
+        os.close(fd)
+
+
+def _foreign_namespace(process: str, rule: HostRule) -> str | None:
     """How the process's namespaces differ from ours, or ``None`` where they are the same."""
     for kind in _HOST_NAMESPACES[rule]:
         try:
-            same = os.readlink(process / "ns" / kind) == os.readlink(f"/proc/self/ns/{kind}")
+            same = os.readlink(f"{process}/ns/{kind}") == _own_namespace(kind)
         except OSError as error:
             return f"its {kind} namespace cannot be read ({error.strerror})"
         if not same:
             return f"its {kind} namespace is not the daemon's"
     return None
+
+
+@functools.cache
+def _own_namespace(kind: str) -> str:
+    """Ours never changes: we enter none."""
+    return os.readlink(f"/proc/self/ns/{kind}")
 
 
 def _peer_pidfd(connection: socket.socket) -> int | None:
