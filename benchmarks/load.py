@@ -64,8 +64,8 @@ def run(scope: Scope) -> Section:
             for role, samples in watched.rss_mib.items()
         ],
         notes=[
-            f"{count} reads ({count / seconds:.0f} a second), {len(creations.ready_s)} layouts made "
-            "and removed, no error.",
+            f"{count} reads ({count / seconds:.0f} a second), {len(creations.ready_s)} layouts "
+            "made and removed, no error.",
             f"Serve and worker used {watched.cpu_s / seconds * 100:.0f} % of a core; descriptors "
             f"of serve: {min(watched.descriptors)} to {max(watched.descriptors)}, "
             f"{watched.descriptors[-1]} at the end.",
