@@ -17,12 +17,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from agenttower.rpc.accounts import Accounts
-from agenttower.rpc.connection import Connection, Phase, Received, Run
+from agenttower.rpc.connection import Connection, Phase, Run
+from agenttower.rpc.deadlines import Deadlines
 from agenttower.rpc.dispatch import Answer, Dispatcher, Job, ResolveContainer
 from agenttower.rpc.door import PAUSE_S, WAKE_S, Door
-from agenttower.rpc.framing import APP_REQUEST_LIMIT, REQUEST_LIMIT, namespace_of_head
+from agenttower.rpc.intake import Intake
 from agenttower.rpc.limits import Limits, fitting_descriptors
-from agenttower.rpc.method import Gate, Pending
+from agenttower.rpc.method import Pending
 from agenttower.rpc.methods import MethodTable
 from agenttower.rpc.parking import NEVER, Parking
 from agenttower.rpc.peer import identify
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 _LONG_ANSWER = 65536
 """Bytes from which on an answer is counted among what a peer holds."""
 _MOST_EVENTS = 512
+_UNTAKEN = (
+    "the answer is long, and this client has not taken its earlier ones; the request was carried "
+    "out: read those answers, then look again"
+)
 
 
 class Server:
@@ -67,17 +72,24 @@ class Server:
         self._pool = Pool(
             self._limits.threads, on_thread_exit, foreign_running=self._limits.foreign_running
         )
+        self._deadlines = Deadlines()
+        self._intake = Intake(
+            self._dispatcher,
+            self._accounts,
+            self._limits,
+            self._deadlines,
+            begin=self._begin,
+            answer=self._answer,
+            close=self._close,
+        )
         self._waker = Waker()
         self._throttle = Throttle()
         self._connections: dict[int, Connection] = {}
         self._abandoned: set[Connection] = set()
         self._parking = Parking(self._limits.parked, self._limits.wake_gap_s)
         self._finished: deque[tuple[Run, Answer | Pending]] = deque()
-        self._fed: deque[Connection] = deque()
-        """Those whose next request has come together with the one before."""
         self._change = 0
         self._change_lock = threading.RLock()  # reentrant for signal handlers
-        self._next_deadline = NEVER
         self._serving = False
         self._stop_asked = False
         self._stopping = False
@@ -162,10 +174,10 @@ class Server:
             self._let_in()
         while self._finished:
             self._settle(*self._finished.popleft())
-        for _ in range(len(self._fed)):
-            self._read_on(self._fed.popleft())
+        self._intake.go_on()
         self._run_parked()
-        self._expire()
+        for connection in self._deadlines.overdue(self._connections.values()):
+            self._overdue(connection)
         if not self._stopping:
             self._door.reopen()
 
@@ -182,10 +194,10 @@ class Server:
 
     def _timeout(self) -> float | None:
         """Seconds until something is due by itself; ``None`` for never."""
-        if self._fed:
+        if self._intake.has_more:
             return 0.0
         now = time.monotonic()
-        due = min(self._next_deadline, self._parking.due_at)
+        due = min(self._deadlines.due_at, self._parking.due_at)
         if self._door.paused:
             due = min(due, now + PAUSE_S)
         return None if due == NEVER else max(0.0, due - now)
@@ -193,11 +205,8 @@ class Server:
     def _attend(self, connection: Connection) -> None:
         try:
             match connection.phase:
-                case Phase.READING:
-                    self._read(connection)
-                case Phase.COUNTING:
-                    if not connection.count():
-                        self._refuse_long(connection)
+                case Phase.READING | Phase.COUNTING:
+                    self._intake.read(connection)
                 case Phase.WRITING:
                     self._write(connection)
                 case Phase.LINGERING:
@@ -216,7 +225,7 @@ class Server:
         for connection in self._door.accept():
             self._connections[connection.socket.fileno()] = connection
             self._epoll.register(connection.socket, select.EPOLLIN)
-            self._watch_deadline(connection.deadline)
+            self._deadlines.set(connection, connection.deadline)
 
     def _drop_slowest_sender(self, among: Iterable[Connection] | None) -> bool:
         """Close the oldest connection whose request is overdue; of those given, or of all."""
@@ -229,73 +238,16 @@ class Server:
 
     # --- requests ------------------------------------------------------------------------------
 
-    def _read(self, connection: Connection) -> None:
-        if not connection.has_sent:
-            latest = time.monotonic() + self._limits.receive_s
-            self._set_deadline(connection, min(connection.deadline, latest))
-        self._received(connection, connection.receive())
-
-    def _read_on(self, connection: Connection) -> None:
-        if connection.phase is Phase.READING and connection.has_sent:
-            self._received(connection, connection.take_line())
-
-    def _received(self, connection: Connection, what: Received) -> None:
-        match what:
-            case Received.LINE:
-                self._begin(connection)
-            case Received.FULL:
-                self._let_more_in(connection)
-            case Received.CUT_SHORT:
-                self._cut_short(connection, "ended before its newline")
-            case Received.NOTHING:
-                self._close(connection)
-            case Received.MORE:
-                return
-
-    def _cut_short(self, connection: Connection, what: str) -> None:
-        answer = self._dispatcher.cut_short(connection.head, what)
-        connection.drop_input()
-        self._answer(connection, answer)
-
-    def _let_more_in(self, connection: Connection) -> None:
-        """The line has filled its limit, which is wider for ``app.*`` and nobody else."""
-        if connection.limit > REQUEST_LIMIT:
-            connection.begin_counting()
-            connection.phase = Phase.COUNTING
-            self._set_deadline(connection, time.monotonic() + self._limits.linger_s)
-            return
-        if namespace_of_head(connection.head) != "app":
-            answer = self._dispatcher.too_large()
-        elif not connection.account.is_host:
-            answer = self._dispatcher.host_only()
-        elif not self._accounts.hold(connection, APP_REQUEST_LIMIT):
-            answer = self._dispatcher.too_busy(_TOO_MUCH)
-        else:
-            connection.limit = APP_REQUEST_LIMIT
-            return
-        connection.drop_input()
-        self._answer(connection, answer)
-
-    def _refuse_long(self, connection: Connection) -> None:
-        self._answer(connection, self._dispatcher.too_large(connection.counted))
-
-    def _begin(self, connection: Connection) -> None:
-        accepted = self._dispatcher.accept(connection.line)
-        connection.line = b""
-        connection.kept_open = accepted.keep_open
-        if not accepted.keep_open:
-            connection.drop_input()
-        if isinstance(accepted, Answer):
-            self._answer(connection, accepted)
-            return
-        connection.job = accepted
+    def _begin(self, connection: Connection, job: Job) -> None:
         waiting = self._pool.queued(connection.account)
         if waiting >= connection.account.share.queued:
-            self._answer(connection, self._dispatcher.refuse(accepted, _busy(waiting)))
+            message = (
+                f"{waiting} requests of this client wait already and this one was not begun; "
+                "wait for answers, then try again"
+            )
+            self._answer(connection, self._dispatcher.refuse(job, message))
             return
-        if accepted.method.gate is not Gate.OPEN:
-            accepted.sender_is_there = connection.peer.is_there(connection.socket)
-        self._submit(connection, accepted)
+        self._submit(connection, job)
 
     def _submit(self, connection: Connection, job: Job, *, final: bool = False) -> None:
         self._parking.remove(connection)
@@ -305,7 +257,7 @@ class Server:
         connection.phase = Phase.WORKING
         self._epoll.modify(connection.socket, 0)
         allowed = self._limits.stop_s if self._stopping else job.method.deadline_s
-        self._set_deadline(connection, now + allowed)
+        self._deadlines.set(connection, now + allowed)
         self._pool.submit(connection.account, lambda: self._perform(run))
 
     def _perform(self, run: Run) -> None:
@@ -342,7 +294,7 @@ class Server:
             connection.phase = Phase.PARKED
             connection.seen_change = run.change
             self._parking.add(connection)
-            self._set_deadline(connection, outcome.until)
+            self._deadlines.set(connection, outcome.until)
 
     def _run_parked(self) -> None:
         for connection in self._parking.round(self._change, time.monotonic()):
@@ -358,7 +310,7 @@ class Server:
         connection.stops_server = answer.stops_server
         connection.kept_open = answer.keep_open and not answer.stops_server
         connection.phase = Phase.WRITING
-        self._set_deadline(connection, time.monotonic() + self._limits.send_s)
+        self._deadlines.set(connection, time.monotonic() + self._limits.send_s)
         self._write(connection)
 
     def _affordable(self, connection: Connection, answer: Answer) -> Answer:
@@ -379,28 +331,18 @@ class Server:
             return
         self._accounts.release(connection)
         if connection.kept_open and not self._stopping:
-            self._await_next(connection)
+            self._epoll.modify(connection.socket, select.EPOLLIN)
+            self._intake.await_next(connection)
             return
         connection.drop_input()
         if connection.overfed and not self._stopping:
             connection.end_sending()
             connection.phase = Phase.LINGERING
             self._epoll.modify(connection.socket, select.EPOLLIN)
-            self._set_deadline(connection, time.monotonic() + self._limits.linger_s)
+            self._deadlines.set(connection, time.monotonic() + self._limits.linger_s)
             return
         connection.discard()
         self._close(connection)
-
-    def _await_next(self, connection: Connection) -> None:
-        """The client asked to keep the connection: it may have sent its next request already."""
-        connection.phase = Phase.READING
-        connection.limit = REQUEST_LIMIT
-        connection.reading_since = time.monotonic()
-        allowed = self._limits.receive_s if connection.has_sent else self._limits.idle_s
-        self._set_deadline(connection, connection.reading_since + allowed)
-        self._epoll.modify(connection.socket, select.EPOLLIN)
-        if connection.has_sent:
-            self._fed.append(connection)
 
     def _abandon(self, connection: Connection) -> None:
         """The client went while its request was worked on. A run that was begun is not undone."""
@@ -435,26 +377,6 @@ class Server:
 
     # --- time ----------------------------------------------------------------------------------
 
-    def _set_deadline(self, connection: Connection, at: float) -> None:
-        if self._stopping:
-            at = min(at, time.monotonic() + self._limits.stop_s)
-        connection.deadline = at
-        self._watch_deadline(at)
-
-    def _watch_deadline(self, at: float) -> None:
-        # A lower bound is enough: an early look finds nothing due and sets it anew.
-        self._next_deadline = min(self._next_deadline, at)
-
-    def _expire(self) -> None:
-        now = time.monotonic()
-        if now < self._next_deadline:
-            return
-        for connection in list(self._connections.values()):
-            if connection.deadline <= now:
-                self._overdue(connection)
-        deadlines = (connection.deadline for connection in self._connections.values())
-        self._next_deadline = min(deadlines, default=NEVER)
-
     def _overdue(self, connection: Connection) -> None:
         job = connection.job
         match connection.phase:
@@ -462,11 +384,8 @@ class Server:
                 self._submit(connection, job, final=True)
             case Phase.WORKING if job is not None:
                 self._give_up(connection, job)
-            case Phase.READING if connection.has_sent:
-                late = f"was not complete after {self._limits.receive_s:g} s"
-                self._cut_short(connection, late)
-            case Phase.COUNTING:
-                self._refuse_long(connection)
+            case Phase.READING | Phase.COUNTING:
+                self._intake.time_is_up(connection)
             case _:
                 self._close(connection)
 
@@ -491,9 +410,10 @@ class Server:
         self._let_in()
         self._door.close()
         self._stopping = True
+        self._deadlines.hurry(self._limits.stop_s)
         for connection in list(self._connections.values()):
             if connection.phase is Phase.READING:
-                self._read(connection)
+                self._intake.read(connection)
         for connection in list(self._connections.values()):
             if connection.phase is Phase.PARKED and connection.job is not None:
                 self._submit(connection, connection.job, final=True)
@@ -502,21 +422,4 @@ class Server:
             ):
                 self._close(connection)
             else:
-                self._set_deadline(connection, connection.deadline)
-
-
-_TOO_MUCH = (
-    "this client has sent too many long requests at once; nothing was done: "
-    "wait for answers, then try again"
-)
-_UNTAKEN = (
-    "the answer is long, and this client has not taken its earlier ones; the request was carried "
-    "out: read those answers, then look again"
-)
-
-
-def _busy(waiting: int) -> str:
-    return (
-        f"{waiting} requests of this client wait already and this one was not begun; "
-        "wait for answers, then try again"
-    )
+                self._deadlines.set(connection, connection.deadline)
