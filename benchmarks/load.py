@@ -14,7 +14,7 @@ from docker.models.containers import Container
 
 from benchmarks import machine
 from benchmarks.crowd import Asked, Crowd
-from benchmarks.report import Aim, Measure, Ratio, Section
+from benchmarks.report import Measure, Ratio, Section
 from benchmarks.scope import Scope
 from benchmarks.testbed import Testbed, testbed
 
@@ -47,10 +47,7 @@ def run(scope: Scope) -> Section:
     assert not found.errors, found.errors[:5]
     assert not creations.failures, creations.failures
     measures = [
-        *(
-            Measure(name, "ms", took, [Aim("p99", 250)] if name == "ping" else [])
-            for name, took in sorted(found.took.items())
-        ),
+        *(Measure(name, "ms", took) for name, took in sorted(found.took.items())),
         Measure("create accepted", "ms", creations.accepted_ms),
         Measure("layout ready", "s", creations.ready_s, note="three panes, in the middle of it"),
         Measure("layout removed", "s", creations.removed_s),
