@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from agenttower.bench.interface import PaneTarget
 from agenttower.bench.visibility import TooManyMounts
@@ -20,10 +20,11 @@ from agenttower.engine import presence
 from agenttower.engine.engine import Engine
 from agenttower.errors import (
     AgentInactive,
-    AgentTowerError,
     AttachmentNotFound,
+    ContainerOfAgentInactive,
     LogPathInUse,
     PaneUnknownToDaemon,
+    RecordedError,
     WorkerUnavailable,
 )
 from agenttower.services.agents import known_agent
@@ -135,7 +136,11 @@ class AgentLogs:
                 f"agent {agent_id} has no active log: {state}; "
                 f"see 'agenttower agent log-status {agent_id}'"
             )
-        request = {"target": asdict(self._target(agent)), "peer_uid": caller.uid}
+        request = {
+            "target": asdict(self._target(agent)),
+            "peer_uid": caller.uid,
+            "attribution": caller.attribution,
+        }
         return self._accept(change_id, agent_id, container.id, DETACH, request)
 
     def outcome(self, change_id: str) -> dict[str, Any] | None:
@@ -148,21 +153,19 @@ class AgentLogs:
             return None
         outcome = change.outcome or {}
         if change.state == "failed":
-            raise recorded_error(outcome["code"], outcome["message"])
+            raise RecordedError(outcome["code"], outcome["message"], outcome.get("details") or {})
         return outcome
 
     # --- checks ----------------------------------------------------------------------------------
 
     def _living_agent(self, caller: Caller, agent_id: str) -> tuple[AgentRecord, ContainerRecord]:
         agent = known_agent(caller, agent_id)
+        container = containers.by_ref(agent.container_id)
+        if container is None or not container.active:
+            raise ContainerOfAgentInactive(agent_id, agent.container_id)
         if not agent.active:
             raise AgentInactive(
                 f"agent {agent_id} is inactive: its pane is gone; register it again in its new one"
-            )
-        container = containers.by_ref(agent.container_id)
-        if container is None or not container.active:
-            raise AgentInactive(
-                f"the container of agent {agent_id} does not run; start it, then 'agenttower scan'"
             )
         return agent, container
 
@@ -207,6 +210,7 @@ class AgentLogs:
             "target": asdict(target),
             "trusted": caller.kind == "host",
             "peer_uid": caller.uid,
+            "attribution": caller.attribution,
         }
 
     def _proven(self, container: ContainerRecord, agent_id: str, log_path: str | None) -> Path:
@@ -247,12 +251,6 @@ class AgentLogs:
             requested_by="operator",
             steps=[NewStep(stage, change_id)],
         )
-
-
-def recorded_error(code: str, message: str) -> AgentTowerError:
-    """An error that was met earlier and elsewhere, to be raised here and now."""
-    kind = type("RecordedError", (AgentTowerError,), {"code": code})
-    return cast("type[AgentTowerError]", kind)(message)
 
 
 def _is_busy(agent: AgentRecord) -> bool:

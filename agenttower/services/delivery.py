@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from agenttower.bench.interface import PaneTarget
 from agenttower.bench.registry import Benches
+from agenttower.clock import SECOND, Clock, now
 from agenttower.crashpoints import crash_point
 from agenttower.domain.prompts import (
     BlockReason,
@@ -28,7 +29,7 @@ from agenttower.errors import AgentTowerError, BenchError
 from agenttower.services.prompt_changes import PromptChanges
 from agenttower.services.switch import RoutingSwitch
 from agenttower.services.typist import CALL_S, NotTyped, Reader, Typed, Typist
-from agenttower.store import prompts, targets
+from agenttower.store import prompt_delays, prompts, targets
 from agenttower.store.database import DatabaseBusy, Store, Transaction
 from agenttower.store.prompts import PromptRecord
 from agenttower.store.targets import Addressee, PaneAddress
@@ -67,8 +68,10 @@ class Delivery:
         reader: Reader,
         owner: str,
         *,
+        clock: Clock = now,
         routes_prompt_masters: bool = False,
     ) -> None:
+        self._clock = clock
         self._store = store
         self._benches = benches
         self._changes = changes
@@ -124,6 +127,18 @@ class Delivery:
                 )
 
     # --- one prompt ------------------------------------------------------------------------------
+
+    def release_due(self) -> float | None:
+        """Let prompts go on whose delay is over.
+
+        :return: seconds until the next delay ends; ``None`` where nothing is delayed for a time.
+        """
+        due_at = prompt_delays.next_due()
+        if due_at is not None and due_at <= self._clock():
+            self._store_patiently(self._changes.release_due)
+            crash_point("prompt.released")
+            due_at = prompt_delays.next_due()
+        return None if due_at is None else max(0.0, (due_at - self._clock()) / SECOND)
 
     def waiting(self) -> list[tuple[str, str]]:
         """Agents for whom a prompt may be delivered, each with its container."""

@@ -119,6 +119,13 @@ Prompt.add_index(
 )
 
 
+class PromptDelay(Table):
+    """When a prompt that an operator delayed goes on by itself; gone with the delay."""
+
+    message_id = TextField(primary_key=True)
+    due_at = BigIntegerField(index=True)
+
+
 class Route(Table):
     """A rule that turns events into prompts. Only ``enabled``, the cursor and the counters move.
 
