@@ -869,6 +869,10 @@ class PromptRefused(AgentTowerError):
         )
 
 
+class PromptRefusedBySwitch(PromptRefused):
+    """The reason is the kill switch, and nothing else."""
+
+
 class DelayNotApplicable(AgentTowerError):
     """The prompt is blocked already."""
 

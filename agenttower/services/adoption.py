@@ -6,13 +6,15 @@ it was discovered, part by part, and one that has an agent is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import astuple
 from typing import Any
 
 from agenttower.domain.cleaning import MAX_APP_LABEL
 from agenttower.domain.pane_identity import FIELDS, mismatch
 from agenttower.errors import (
+    AgentTowerError,
     ContainerInactive,
     PaneMadeHere,
     PaneMismatch,
@@ -52,9 +54,7 @@ class Adoption:
         except PaneUnknownToDaemon as error:
             raise _named(error, key) from error
 
-    def begin(
-        self, caller: Caller, change_id: str, key: PaneKey, given: Mapping[str, Any]
-    ) -> bool:
+    def begin(self, caller: Caller, change_id: str, key: PaneKey, given: Mapping[str, Any]) -> bool:
         """Order the same with a log: agent and log together, or neither.
 
         :param change_id: names the request; asking again with the same one orders nothing more.
@@ -64,16 +64,20 @@ class Adoption:
             return True
         wanted = self._wanted(caller, key, given)
         try:
-            return self._logged.begin(change_id, wanted, None)
+            agent_id = self._registration.foresee(wanted)
+            with _naming(agent_id):
+                return self._logged.begin(change_id, wanted, None)
         except PaneUnknownToDaemon as error:
             raise _named(error, key) from error
 
     def outcome(self, change_id: str) -> str | None:
         """The id of the agent, or ``None`` while it is under way.
 
-        :raises AgentTowerError: it failed, and nothing of it is kept.
+        :raises AgentTowerError: it failed, and nothing of it is kept; ``agent_id`` of its details
+            is that of the agent there would be.
         """
-        done = self._logged.outcome(change_id)
+        with _naming(self._logs.agent_of(change_id)):
+            done = self._logged.outcome(change_id)
         return None if done is None else str(done["agent_id"])
 
     def _wanted(self, caller: Caller, key: PaneKey, given: Mapping[str, Any]) -> Wanted:
@@ -81,6 +85,16 @@ class Adoption:
         return self._registration.wanted(
             caller, key, given, adopts=True, longest_label=MAX_APP_LABEL
         )
+
+
+@contextmanager
+def _naming(agent_id: str | None) -> Iterator[None]:
+    """Errors of what is done here name the agent that it is done for."""
+    try:
+        yield
+    except AgentTowerError as error:
+        error.details.setdefault("agent_id", agent_id)
+        raise
 
 
 def _check_identity(key: PaneKey) -> None:

@@ -325,9 +325,7 @@ def _require_free(change: ChangeRecord) -> None:
 def _given_up(
     change: ChangeRecord, code: str, message: str, details: Mapping[str, object] = NOTHING
 ) -> Sequence[NewStep]:
-    log_changes.fail(
-        change.change_id, {"code": code, "message": message, "details": dict(details)}
-    )
+    log_changes.fail(change.change_id, {"code": code, "message": message, "details": dict(details)})
     return [NewStep(UNDO, change.change_id)]
 
 

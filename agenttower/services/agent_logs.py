@@ -79,6 +79,11 @@ class AgentLogs:
         """Whether this request has been taken down already."""
         return log_changes.by_id(change_id) is not None
 
+    def agent_of(self, change_id: str) -> str | None:
+        """Whose log an accepted request is about."""
+        change = log_changes.by_id(change_id)
+        return None if change is None else change.agent_id
+
     def begin_attach(
         self, caller: Caller, change_id: str, agent_id: str, log_path: str | None
     ) -> bool:

@@ -36,6 +36,7 @@ from agenttower.errors import (
     DeliveryInProgress,
     MessageNotFound,
     PromptRefused,
+    PromptRefusedBySwitch,
     SwitchIsOff,
     TerminalState,
 )
@@ -123,7 +124,8 @@ class PromptQueue:
         reports = routed and self._routes_prompt_masters
         reason = block_reason(replace(situation, reports=reports))
         if reason is not None and new.all_or_nothing:
-            raise PromptRefused(new.target, reason)
+            off = reason is BlockReason.KILL_SWITCH_OFF
+            raise (PromptRefusedBySwitch if off else PromptRefused)(new.target, reason)
         now = prompts.next_moment(self._clock())
         record = prompts.insert(
             {
