@@ -10,6 +10,7 @@ from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
+from agenttower.services.app_rows import AppRows
 from agenttower.services.caller import Caller
 from agenttower.services.containers import ContainerService
 from agenttower.services.discovery import PaneDiscovery
@@ -60,6 +61,7 @@ class Tower:
         self.adoption = Adoption(registration, self._logged, logs)
         self._views = ManagedViews(store)
         self.agent_events = agent_events
+        self.app_rows = AppRows()
 
         self.routes = routes
         self.status = status.status

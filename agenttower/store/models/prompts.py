@@ -117,6 +117,9 @@ Prompt.add_index(
         Prompt.sender_agent_id, Prompt.idempotency_key, name="prompt_idempotency", unique=True
     ).where(SQL("idempotency_key IS NOT NULL"))
 )
+Prompt.add_index(Prompt.index(Prompt.state, Prompt.enqueued_at, Prompt.id, name="prompt_listed"))
+Prompt.add_index(Prompt.index(Prompt.enqueued_at, Prompt.id, name="prompt_listed_by_age"))
+Prompt.add_index(Prompt.index(Prompt.last_updated_at, Prompt.id, name="prompt_listed_by_change"))
 
 
 class PromptDelay(Table):
