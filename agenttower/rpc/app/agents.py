@@ -13,9 +13,9 @@ from msgspec import UNSET
 from agenttower.errors import (
     AgentInactive,
     AgentNotFound,
+    AgentTowerError,
     AttachmentNotFound,
     LogChangeUnderWay,
-    RecordedError,
     RegistrationUnderWay,
 )
 from agenttower.protocol.app.agents import (
@@ -75,16 +75,9 @@ def agent_methods(services: Services, sessions: AppSessions) -> dict[str, Method
         try:
             begun = services.logs.begin_detach(asking(call), change_id, agent_id)
             return _changed(services, begun, call)
-        except AttachmentNotFound:
-            return _row(services, agent_id)
-        except RecordedError as error:
-            if error.code != AttachmentNotFound.code:
-                raise
-            return _row(services, agent_id)
-        except AgentInactive:
-            # A pane that is gone has no log any more; one in a stopped container may have.
+        except AgentTowerError as error:
             row = _row(services, agent_id)
-            if row.row.log_attached:
+            if _has_a_log(error, row):
                 raise
             return row
 
@@ -139,6 +132,14 @@ def _changed(
     if call.final:
         raise LogChangeUnderWay(agent_id)
     return Pending(call.asked_at + CHANGE_WAIT_S)
+
+
+def _has_a_log(error: AgentTowerError, row: OneAgent) -> bool:
+    """Whether an error kept a log from being detached, rather than told that there is none."""
+    if error.code == AttachmentNotFound.code:
+        return False
+    # A pane that is gone has no log any more; one in a stopped container may have.
+    return not isinstance(error, AgentInactive) or row.row.log_attached
 
 
 def _row(services: Services, agent_id: str) -> OneAgent:
