@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agenttower.clock import MILLISECOND, Clock, Micros
 from agenttower.crashpoints import crash_point
@@ -70,7 +70,7 @@ class NewPrompt:
     idempotency_key: str | None = None
     all_or_nothing: bool = False
     """Refuse it where it would be accepted ``blocked``."""
-    attribution: Attribution = NOBODY
+    attribution: Attribution = field(default_factory=lambda: NOBODY)
 
 
 @dataclass(frozen=True, slots=True)

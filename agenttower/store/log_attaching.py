@@ -31,7 +31,7 @@ class NewAttachment:
     command: str | None = None
     prior_pipe_target: str | None = None
     peer_uid: int = field(default_factory=os.geteuid)
-    attribution: Attribution = NOBODY
+    attribution: Attribution = field(default_factory=lambda: NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
