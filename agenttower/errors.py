@@ -862,6 +862,8 @@ class SwitchIsOff(ApprovalNotApplicable):
 class PromptRefused(AgentTowerError):
     """A prompt that would have been accepted blocked, from somebody who wants all or nothing."""
 
+    code = "permission_denied"
+
     def __init__(self, target: str, block_reason: str) -> None:
         super().__init__(
             f"the prompt for agent {target} was refused ({block_reason}); nothing was written",
@@ -871,6 +873,8 @@ class PromptRefused(AgentTowerError):
 
 class PromptRefusedBySwitch(PromptRefused):
     """The reason is the kill switch, and nothing else."""
+
+    code = "routing_disabled"
 
 
 class DelayNotApplicable(AgentTowerError):

@@ -16,7 +16,6 @@ from typing import TypeVar
 
 from agenttower.bench.interface import PaneTarget
 from agenttower.bench.registry import Benches
-from agenttower.clock import SECOND, Clock, now
 from agenttower.crashpoints import crash_point
 from agenttower.domain.prompts import (
     BlockReason,
@@ -29,7 +28,7 @@ from agenttower.errors import AgentTowerError, BenchError
 from agenttower.services.prompt_changes import PromptChanges
 from agenttower.services.switch import RoutingSwitch
 from agenttower.services.typist import CALL_S, NotTyped, Reader, Typed, Typist
-from agenttower.store import prompt_delays, prompts, targets
+from agenttower.store import prompts, targets
 from agenttower.store.database import DatabaseBusy, Store, Transaction
 from agenttower.store.prompts import PromptRecord
 from agenttower.store.targets import Addressee, PaneAddress
@@ -68,10 +67,8 @@ class Delivery:
         reader: Reader,
         owner: str,
         *,
-        clock: Clock = now,
         routes_prompt_masters: bool = False,
     ) -> None:
-        self._clock = clock
         self._store = store
         self._benches = benches
         self._changes = changes
@@ -133,12 +130,12 @@ class Delivery:
 
         :return: seconds until the next delay ends; ``None`` where nothing is delayed for a time.
         """
-        due_at = prompt_delays.next_due()
-        if due_at is not None and due_at <= self._clock():
+        until = self._changes.until_due()
+        if until == 0:
             self._store_patiently(self._changes.release_due)
             crash_point("prompt.released")
-            due_at = prompt_delays.next_due()
-        return None if due_at is None else max(0.0, (due_at - self._clock()) / SECOND)
+            until = self._changes.until_due()
+        return until
 
     def waiting(self) -> list[tuple[str, str]]:
         """Agents for whom a prompt may be delivered, each with its container."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agenttower.clock import Clock, Micros, to_millis
+from agenttower.clock import SECOND, Clock, Micros, to_millis
 from agenttower.domain.attribution import NOBODY, Attribution
 from agenttower.domain.events import Actor
 from agenttower.domain.prompts import (
@@ -93,6 +93,11 @@ class PromptChanges:
             reason=reason,
             more={"failure_reason": reason, "failure_detail": detail},
         )
+
+    def until_due(self) -> float | None:
+        """Seconds until the next delay ends, 0 where one has; ``None`` where there is none."""
+        due_at = prompt_delays.next_due()
+        return None if due_at is None else max(0.0, (due_at - self._clock()) / SECOND)
 
     def release_due(self, transaction: Transaction) -> int:
         """Let prompts go on whose delay is over; returns how many.

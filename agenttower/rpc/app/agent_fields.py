@@ -56,7 +56,7 @@ def update_params(params: Params) -> AgentUpdate:
             raise ValidationFailed(name, _NOT_CLEARABLE[name])
         check(name, value, _UPDATED[name])
         if name != "agent_id":
-            changes[name] = fit(name, convert(value, str))
+            changes[name] = fit(name, convert(value, str)) if value else ""
     if "agent_id" not in params:
         raise ValidationFailed("agent_id", "missing")
     return AgentUpdate(convert(params["agent_id"], str), changes)
@@ -78,7 +78,7 @@ def fit(name: str, value: str) -> str:
         problem = capability_problem(value)
     elif name == "role" and value == Role.SWARM:
         problem = "swarm is given at registration only, with a parent"
-    elif name == "project_path" and value:
+    elif name == "project_path":
         _check_length(name, value, MAX_PATH)
         problem = project_path_problem(value)
     if problem is not None:

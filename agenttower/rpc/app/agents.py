@@ -60,6 +60,12 @@ def agent_methods(services: Services, sessions: AppSessions) -> dict[str, Method
             raise RegistrationUnderWay
         return Pending(call.asked_at + CHANGE_WAIT_S)
 
+    with_log = refusing_as(refusals.REGISTER_WITH_LOG, register)
+    without = refusing_as(refusals.REGISTER, register)
+
+    def adopt(call: Call[InSession[Order[RegisterFromPane]]]) -> Result | Pending:
+        return (with_log if call.params.params.params.attach_log else without)(call)
+
     def update(call: Call[InSession[AgentUpdate]]) -> Result:
         wanted = call.params.params
         services.update_agent(asking(call), wanted.agent_id, wanted.changes)
@@ -84,7 +90,7 @@ def agent_methods(services: Services, sessions: AppSessions) -> dict[str, Method
     return {
         REGISTER_FROM_PANE.name: app_method(
             REGISTER_FROM_PANE,
-            refusing_as(refusals.REGISTER, register),
+            adopt,
             sessions,
             decode=ordering(register_params),
         ),

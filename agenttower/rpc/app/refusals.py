@@ -80,6 +80,9 @@ REGISTER: Table = {
     ),
     errors.ParentInactive: _PARENT_MUST_BE,
     errors.ParentRoleInvalid: _PARENT_MUST_BE,
+}
+REGISTER_WITH_LOG: Table = {
+    **REGISTER,
     AgentTowerError: Refusal("log_attach_blocked", _blocked),
 }
 UPDATE: Table = {
