@@ -44,12 +44,18 @@ class RecordedError(AgentTowerError):
 
 
 class ValidationFailed(AgentTowerError):
-    """A parameter was refused before any effect; names the field and the reason."""
+    """A parameter was refused before any effect; names the field and the reason.
+
+    ``rule`` is the reason without anything of the value, where the reason shows some: ``app.*``
+    may show none.
+    """
 
     code = "validation_failed"
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, rule: str | None = None) -> None:
         super().__init__(f"{field}: {reason}", field=field, reason=reason)
+        self.field = field
+        self.rule = rule
 
 
 class ValueOutOfSet(AgentTowerError):

@@ -152,6 +152,8 @@ def in_app_words(table: Table, error: AgentTowerError, params: Any) -> AgentTowe
 
 def in_managed_words(error: AgentTowerError) -> AgentTowerError:
     """The error as ``app.managed_*`` has it: by its own code, where managed.md has that."""
+    if isinstance(error, errors.ValidationFailed) and error.rule is not None:
+        return errors.ValidationFailed(error.field, error.rule)
     if error.code in MANAGED_ERRORS or error.code in ERRORS:
         return error
     if isinstance(error, errors.DockerUnavailable):
