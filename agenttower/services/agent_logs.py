@@ -240,6 +240,8 @@ class AgentLogs:
         with self._store.transaction() as transaction:
             if log_changes.under_way(agent_id) is not None:
                 return False
+            if log_changes.pane_is_busy(container_id, request):
+                return False
             log_changes.insert(change_id, agent_id, container_id, kind, request, self._clock())
             self._submit(transaction, stage, change_id, container_id)
         return True

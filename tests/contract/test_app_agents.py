@@ -221,6 +221,31 @@ class TestAdopting:
         }
         assert desk.again(job)["error"]["code"] == "log_attach_blocked"
 
+    def test_two_at_once_and_the_second_waits_its_turn(self, desk: AppDesk) -> None:
+        Container.update(mounts=_mounts(desk)).execute()
+        for _ in range(2):
+            assert desk.ask(ADOPT, **KEY | SAID, attach_log=True) == desk.waits
+        assert LogChange.select().count() == 1
+        first, second = desk.waiting
+        agent_id = adopt(desk)["agent_id"]
+        LogChange.update(
+            state="failed",
+            finished_at=1,
+            outcome='{"code": "pane_already_registered", "message": "no",'
+            f' "details": {{"agent_id": "{agent_id}"}}}}',
+        ).execute()
+        for job in (first, second):
+            error = desk.again(job)["error"]
+            assert error["code"] == "pane_already_registered"
+            assert error["details"] == {"agent_id": agent_id}
+
+    def test_who_waits_too_long_is_told_that_it_goes_on(self, desk: AppDesk) -> None:
+        Container.update(mounts=_mounts(desk)).execute()
+        assert desk.ask(ADOPT, **KEY | SAID, attach_log=True) == desk.waits
+        error = desk.again(desk.waiting[-1], final=True)["error"]
+        assert (error["code"], error["details"]) == ("internal_error", {})
+        assert "goes on by itself" in error["message"]
+
     def test_a_log_that_nobody_can_see_makes_no_agent(self, desk: AppDesk) -> None:
         code, details = desk.refused(ADOPT, **KEY | SAID, attach_log=True)
         assert (code, details["reason"]) == ("log_attach_blocked", "log_path_not_host_visible")
