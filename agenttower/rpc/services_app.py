@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from agenttower.protocol.app import entities
+from agenttower.protocol.app import entities, lists
+from agenttower.services.app_lists import Asked
 
 
 class AppRowServices(Protocol):
@@ -25,3 +26,21 @@ class AppRowServices(Protocol):
     def message(self, message_id: str) -> entities.Message | None: ...
 
     def route(self, route_id: str) -> entities.Route | None: ...
+
+
+class AppListServices(Protocol):
+    """See :class:`agenttower.services.app_lists.AppLists`."""
+
+    def containers(self, asked: Asked) -> lists.ContainerList: ...
+
+    def panes(self, asked: Asked) -> lists.PaneList: ...
+
+    def agents(self, asked: Asked) -> lists.AgentList: ...
+
+    def log_attachments(self, asked: Asked) -> lists.LogAttachmentList: ...
+
+    def events(self, asked: Asked) -> lists.EventList: ...
+
+    def messages(self, asked: Asked) -> lists.QueueList: ...
+
+    def routes(self, asked: Asked) -> lists.RouteList: ...

@@ -10,6 +10,7 @@ from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
+from agenttower.services.app_lists import AppLists
 from agenttower.services.app_rows import AppRows
 from agenttower.services.caller import Caller
 from agenttower.services.containers import ContainerService
@@ -50,6 +51,7 @@ class Tower:
         routing: RoutingSwitch,
         logs: AgentLogs,
         reading: LogReading,
+        app_lists: AppLists,
     ) -> None:
         self._containers = containers
         self._agents = AgentService()
@@ -62,6 +64,7 @@ class Tower:
         self._views = ManagedViews(store)
         self.agent_events = agent_events
         self.app_rows = AppRows()
+        self.app_lists = app_lists
 
         self.routes = routes
         self.status = status.status

@@ -20,16 +20,16 @@ worked, or was never made.
 _SAME_PANE = " AND ".join(f"pane.{name} = agent.{name}" for name in PANE_KEY)
 
 RESIDENTS = f"""
-SELECT pane.id AS pane, pane.container_id AS container_id, agent.agent_id AS agent_id
+SELECT pane.id AS pane, agent.container_id AS container_id, agent.agent_id AS agent_id
 FROM agent JOIN pane ON {_SAME_PANE}
 WHERE agent.active AND agent.origin = 'adopted' AND pane.active AND NOT EXISTS (
   SELECT 1 FROM managed_pane WHERE managed_pane.pane_id = {ID_OF_TOKEN}
   AND managed_pane.container_id = pane.container_id)
 UNION ALL
-SELECT pane.id, pane.container_id, agent.agent_id
+SELECT pane.id, agent.container_id, agent.agent_id
 FROM agent JOIN managed_pane ON managed_pane.reserved_agent_id = agent.agent_id
 JOIN pane ON pane.token = REPLACE(managed_pane.pane_id, '-', '') AND pane.token <> ''
-  AND pane.container_id = managed_pane.container_id
+  AND managed_pane.pane_id = {ID_OF_TOKEN} AND pane.container_id = managed_pane.container_id
 WHERE agent.active AND pane.active
 """
 """The registered panes (``pane.id``), each with the active agent in it: columns ``pane``,
@@ -37,7 +37,8 @@ WHERE agent.active AND pane.active
 
 An adopted agent is linked by all six parts of the key, a managed one by the token in its pane
 (docs/decisions/0023). A pane has one agent at most; a pane that tmux shows in two sessions is two
-rows with one agent. Begins at the active agents, which are few, not at the panes.
+rows with one agent. It can be entered from either side: the token is compared both ways, so that
+an index serves whoever begins at the active agents, which are few, or at one pane.
 """
 
 ATTACHED = "SELECT agent_id FROM log_attachment WHERE status = 'active'"

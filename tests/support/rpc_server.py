@@ -156,6 +156,20 @@ class FakeRows:
     agent = log_attachment = message = route = container
 
 
+class FakeLists:
+    """The service behind lists of ``app.*``; all are empty."""
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def containers(self, asked: Any) -> dict[str, Any]:
+        self._note("app list", asked=asked)
+        empty = {"rows": [], "total": 0, "total_estimate": None, "cursor_next": None}
+        return {**empty, "ordering": "default:asc"}
+
+    panes = agents = log_attachments = events = messages = routes = containers
+
+
 class FakeServices:
     """The services of :class:`agenttower.rpc.services.Services`, in memory; notes every call."""
 
@@ -170,6 +184,7 @@ class FakeServices:
         """Layout id to container id."""
         self.events: list[dict[str, Any]] = []
         self.app_rows: Any = FakeRows()
+        self.app_lists: Any = FakeLists(self._note)
         self.agent_events: Any = FakeAgentEvents(self._note)
         self.schema_version = 9
         self.routes = FakeRoutes(self)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agenttower.clock import Micros
-from agenttower.store.models.base import execute
-
-LISTED = "kind IN ('agent', 'managed')"
-"""What is an event here. Written as in the indexes, or they are not used."""
+from agenttower.domain.agent_events import AGENT_EVENT_TYPES
+from agenttower.domain.list_filters import before, not_before
+from agenttower.store.listing.pages import Condition, Line, Listing, equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +26,8 @@ class EventRow:
     rule_id: str
 
 
-SELECT = "SELECT id, event_type, agent_id, created_at, kind, payload FROM event"
-
-
-def by_id(event_id: int) -> EventRow | None:
-    """The event of this id; ``None`` too where it is an audit line."""
-    row = execute(f"{SELECT} WHERE id = ? AND {LISTED}", (event_id,)).fetchone()
-    return None if row is None else record(row)
-
-
-def record(row: Sequence[Any]) -> EventRow:
-    """A row of :data:`SELECT`; an excerpt was redacted before it was stored."""
+def _record(row: Sequence[Any]) -> EventRow:
+    """An excerpt was redacted before it was stored."""
     event_id, event_type, agent_id, observed_at, kind, payload = row
     told = json.loads(payload) if kind == "agent" else {}
     return EventRow(
@@ -48,3 +38,35 @@ def record(row: Sequence[Any]) -> EventRow:
         str(told.get("excerpt", "")),
         str(told.get("classifier_rule_id", "")),
     )
+
+
+def _of_type(event_type: str) -> Condition:
+    """The type tells the kind, and each kind has an index of its own by type."""
+    kind = "agent" if event_type in AGENT_EVENT_TYPES else "managed"
+    return f"event.kind = '{kind}' AND event.event_type = ?", (event_type,)
+
+
+LISTING = Listing(
+    table="event",
+    source="event",
+    columns="event.id, event.event_type, event.agent_id, event.created_at, event.kind,"
+    " event.payload",
+    record=_record,
+    lines={
+        "event_id": Line(("event.id",), (int,)),
+        "observed_at": Line(("event.created_at", "event.id"), (int, int)),
+    },
+    filters={
+        "event_type": _of_type,
+        "agent_id": equal("event.agent_id"),
+        "since": lambda millis: ("event.created_at >= ?", (not_before(millis),)),
+        "until": lambda millis: ("event.created_at < ?", (before(millis),)),
+    },
+    always="event.kind IN ('agent', 'managed')",
+)
+"""``always`` is written as in the indexes, or they are not used."""
+
+
+def by_id(event_id: int) -> EventRow | None:
+    """The event of this id; ``None`` too where it is an audit line."""
+    return LISTING.first("event.id = ?", event_id)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agenttower.clock import Micros
 from agenttower.store.app_state import RESIDENTS
+from agenttower.store.listing.pages import Lanes, Line, Listing, equal, whether
 from agenttower.store.models.base import execute
 
 
@@ -27,13 +30,53 @@ class PaneRow:
     last_seen_at: Micros
 
 
-SELECT = f"""
-SELECT pane.id, pane.tmux_pane_id, pane.container_id, container.name, pane.tmux_socket_path,
-  pane.tmux_session_name, pane.tmux_window_index, pane.tmux_pane_index, resident.agent_id,
-  pane.active, pane.first_seen_at, pane.last_seen_at
-FROM pane JOIN container ON container.id = pane.container_id
-LEFT JOIN ({RESIDENTS}) AS resident ON resident.pane = pane.id
-"""
+_REGISTERED = f"pane.id IN (SELECT resident.pane FROM ({RESIDENTS}) AS resident)"
+_AGENT_ID = (
+    f"(SELECT resident.agent_id FROM ({RESIDENTS}) AS resident WHERE resident.pane = pane.id)"
+)
+
+
+def _record(row: Sequence[Any]) -> PaneRow:
+    return PaneRow(*row)
+
+
+def _containers() -> list[str]:
+    """Those that have panes, by name."""
+    rows = execute(
+        "SELECT id FROM container WHERE EXISTS"
+        " (SELECT 1 FROM pane WHERE pane.container_id = container.id) ORDER BY name, id"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+LISTING = Listing(
+    table="pane",
+    source="pane JOIN container ON container.id = pane.container_id",
+    columns=f"""pane.id, pane.tmux_pane_id, pane.container_id, container.name,
+  pane.tmux_socket_path, pane.tmux_session_name, pane.tmux_window_index, pane.tmux_pane_index,
+  {_AGENT_ID}, pane.active, pane.first_seen_at, pane.last_seen_at""",
+    record=_record,
+    lines={
+        "default": Line(
+            (
+                "pane.tmux_session_name",
+                "pane.tmux_window_index",
+                "pane.tmux_pane_index",
+                "pane.id",
+            ),
+            (int,),
+            Lanes("pane.container_id", _containers),
+            find="SELECT container_id, tmux_session_name, tmux_window_index, tmux_pane_index, id"
+            " FROM pane WHERE id = ?",
+        ),
+        "discovered_at": Line(("pane.first_seen_at", "pane.id"), (int, int)),
+        "last_seen_at": Line(("pane.last_seen_at", "pane.id"), (int, int)),
+    },
+    filters={
+        "container_id": equal("pane.container_id"),
+        "registered": whether(_REGISTERED, f"NOT {_REGISTERED}"),
+    },
+)
 
 
 def first_match(
@@ -50,10 +93,8 @@ def first_match(
         "pane.tmux_socket_path = ?": tmux_socket,
     }
     given = {condition: value for condition, value in conditions.items() if value is not None}
-    row = execute(
-        f"{SELECT} WHERE {' AND '.join(given)} ORDER BY pane.active DESC, container.name,"
-        " container.id, pane.tmux_session_name, pane.tmux_window_index, pane.tmux_pane_index,"
-        " pane.id LIMIT 1",
-        list(given.values()),
-    ).fetchone()
-    return None if row is None else PaneRow(*row)
+    return LISTING.first(
+        f"{' AND '.join(given)} ORDER BY pane.active DESC, container.name, container.id,"
+        " pane.tmux_session_name, pane.tmux_window_index, pane.tmux_pane_index, pane.id LIMIT 1",
+        *given.values(),
+    )

@@ -20,7 +20,7 @@ CREATE INDEX "pane_listed_last_seen" ON "pane" ("last_seen_at", "id");
 
 CREATE INDEX "pane_of_tmux_id" ON "pane" ("tmux_pane_id");
 
-CREATE INDEX "pane_of_token" ON "pane" ("token") WHERE token <> '';
+CREATE INDEX "pane_of_token" ON "pane" ("token") WHERE token <> '' AND active;
 
 CREATE INDEX "agent_listed_by_role" ON "agent" ("role", "created_at", "agent_id");
 
@@ -40,7 +40,7 @@ CREATE INDEX "prompt_listed_by_change" ON "prompt" ("last_updated_at", "id");
 
 UPDATE "event" SET "agent_id" = (SELECT reserved_agent_id FROM managed_pane WHERE managed_pane.pane_id = event.pane_id) WHERE kind = 'managed' AND pane_id IS NOT NULL;
 
-CREATE INDEX "event_listed" ON "event" ("id") WHERE kind IN ('agent', 'managed');
+CREATE INDEX "event_listed" ON "event" ("id", "created_at") WHERE kind IN ('agent', 'managed');
 
 CREATE INDEX "event_listed_observed" ON "event" ("created_at", "id") WHERE kind IN ('agent', 'managed');
 

@@ -184,7 +184,9 @@ Event.add_index(
     )
 )
 Event.add_index(
-    Event.index(Event.id, name="event_listed").where(SQL("kind IN ('agent', 'managed')"))
+    Event.index(Event.id, Event.created_at, name="event_listed").where(
+        SQL("kind IN ('agent', 'managed')")
+    )
 )
 Event.add_index(
     Event.index(Event.created_at, Event.id, name="event_listed_observed").where(

@@ -72,7 +72,7 @@ Pane.add_index(
 Pane.add_index(Pane.index(Pane.first_seen_at, Pane.id, name="pane_listed_first_seen"))
 Pane.add_index(Pane.index(Pane.last_seen_at, Pane.id, name="pane_listed_last_seen"))
 Pane.add_index(Pane.index(Pane.tmux_pane_id, name="pane_of_tmux_id"))
-Pane.add_index(Pane.index(Pane.token, name="pane_of_token").where(SQL("token <> ''")))
+Pane.add_index(Pane.index(Pane.token, name="pane_of_token").where(SQL("token <> '' AND active")))
 
 
 class PaneScan(Table):
