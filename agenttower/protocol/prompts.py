@@ -102,7 +102,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     agent_id: Annotated[str, Meta(description="an agent's id, or `host-operator`")]
     label: str
-    role: Role | Literal["host-operator"]
+    role: Role
     capability: str | None
 
 
