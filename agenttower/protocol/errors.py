@@ -24,7 +24,7 @@ FRAMING = ("bad_json", "bad_request", "request_too_large", "unknown_method")
 COMMON = {
     LEGACY: ("bad_request", "internal_error"),
     MANAGED: ("bad_request", "validation_failed", "host_only", "internal_error"),
-    APP: APP_COMMON,
+    APP: (*APP_COMMON, "validation_failed"),
 }
 """What every method of a namespace may answer with."""
 
