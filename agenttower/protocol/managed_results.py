@@ -34,7 +34,7 @@ class NewPane(msgspec.Struct, frozen=True):
 
 
 class Created(msgspec.Struct, frozen=True):
-    """M1's result: the layout as it is now."""
+    """The layout as it is now (M1)."""
 
     layout_id: Uuid
     state: State
@@ -75,7 +75,7 @@ class LayoutItem(msgspec.Struct, frozen=True):
 
 
 class Layouts(msgspec.Struct, frozen=True):
-    """M2's result."""
+    """A page of layouts (M2)."""
 
     items: list[LayoutItem]
     next: str | None
@@ -115,7 +115,7 @@ class Restart(msgspec.Struct, frozen=True):
 
 
 class Pane(msgspec.Struct, frozen=True):
-    """PANE of managed.md section 3."""
+    """A pane (managed.md section 3)."""
 
     pane_id: Uuid
     layout_id: Uuid
@@ -147,7 +147,7 @@ class Pane(msgspec.Struct, frozen=True):
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """M3's result."""
+    """A layout with its panes (M3)."""
 
     layout_id: Uuid
     container_id: ContainerId
@@ -174,7 +174,7 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class Panes(msgspec.Struct, frozen=True):
-    """M4's result."""
+    """A page of panes (M4)."""
 
     items: list[Pane]
     next: str | None
@@ -190,7 +190,7 @@ class Predecessor(msgspec.Struct, frozen=True):
 
 
 class PaneWithChain(Pane, frozen=True):
-    """M5's result."""
+    """A pane, with those that it replaced where they were asked for (M5)."""
 
     predecessor_chain: Annotated[
         list[Predecessor] | UnsetType,
@@ -199,14 +199,14 @@ class PaneWithChain(Pane, frozen=True):
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """M6's result."""
+    """The pane is gone (M6)."""
 
     pane_id: Uuid
     state: Literal["removed"]
 
 
 class LayoutRemoved(msgspec.Struct, frozen=True):
-    """M9's result."""
+    """Every pane of the layout is gone (M9)."""
 
     layout_id: Uuid
     state: State
@@ -214,7 +214,7 @@ class LayoutRemoved(msgspec.Struct, frozen=True):
 
 
 class Recreated(msgspec.Struct, frozen=True):
-    """M7's result: the successor as it is now."""
+    """The successor as it is now (M7)."""
 
     pane_id: Uuid
     predecessor_id: Uuid

@@ -8,14 +8,15 @@ answer ``bad_request``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from agenttower.errors import BadRequest, ValidationFailed
 from agenttower.protocol.declaration import NoParams
+from agenttower.protocol.discovery import ListContainers
 from agenttower.protocol.managed import (
     CreateLayout,
     LayoutDetail,
@@ -53,11 +54,6 @@ __all__ = [
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-
-class ListContainers(msgspec.Struct, frozen=True):
-    active_only: bool = False
-
-
 _VALUE_SHOWN = 80
 
 
@@ -69,6 +65,18 @@ def strict(struct: type[S]) -> Callable[[Params], S]:
     """
     fields = msgspec.structs.fields(struct)
     known = [field.encode_name for field in fields]
+    types = {field.encode_name: field.type for field in fields}
+    nested = {name: strict(part) for name, wanted in types.items() for part in _closed(wanted)}
+
+    def check(name: str, value: object) -> None:
+        if name not in nested or not isinstance(value, dict):
+            _check(name, value, types[name])
+            return
+        try:
+            nested[name](value)
+        except ValidationFailed as error:
+            field = f"{name}.{error.details['field']}"
+            raise ValidationFailed(field, str(error.details["reason"])) from error
 
     def decode(params: Params) -> S:
         for name in params:
@@ -77,7 +85,7 @@ def strict(struct: type[S]) -> Callable[[Params], S]:
                 raise ValidationFailed(_shown(name), f"is no parameter here; known are {takes}")
         for field in fields:
             if field.encode_name in params:
-                _check(field.encode_name, params[field.encode_name], field.type)
+                check(field.encode_name, params[field.encode_name])
             elif field.required:
                 raise ValidationFailed(field.encode_name, "is required and was not given")
         return msgspec.convert(params, struct)
@@ -99,6 +107,16 @@ def lenient(struct: type[S]) -> Callable[[Params], S]:
         return msgspec.convert(params, struct)
 
     return decode
+
+
+def _closed(wanted: Any) -> Iterator[type[msgspec.Struct]]:
+    """The structs in a type that refuse what they do not know."""
+    if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+        if wanted.__struct_config__.forbid_unknown_fields:
+            yield wanted
+        return
+    for part in get_args(wanted):
+        yield from _closed(part)
 
 
 def _check(name: str, value: object, wanted: object) -> None:
