@@ -27,6 +27,7 @@ from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_log_steps import LogParts, Registrar
 from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agent_settings import AgentSettings
+from agenttower.services.app_lists import AppLists
 from agenttower.services.attention import AttentionService
 from agenttower.services.catalog import Catalog
 from agenttower.services.containers import ContainerService
@@ -380,6 +381,7 @@ def tower(core: Core) -> Tower:
             core.store, core.engine, log_places(core), clock.now, rescan=discovery.refresh
         ),
         reading=LogReading(paths),
+        app_lists=AppLists(core.store, clock.now),
     )
 
 

@@ -26,6 +26,7 @@ NAMES = (
     "create_latency",
     "burst",
     "reads",
+    "lists",
     "log_reader",
     "recovery",
     "prompts",

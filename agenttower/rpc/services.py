@@ -7,6 +7,7 @@ from typing import Protocol
 
 from agenttower.rpc.event_services import EventServices
 from agenttower.rpc.services_agents import AgentServices
+from agenttower.rpc.services_app import AppListServices, AppRowServices
 from agenttower.rpc.services_logs import LogChanges, LogReader
 from agenttower.rpc.services_prompts import PromptServices, SwitchServices
 from agenttower.rpc.services_routes import Routes
@@ -28,6 +29,14 @@ class Services(AgentServices, Protocol):
     @property
     def agent_events(self) -> EventServices:
         """What ``events.*`` needs."""
+        ...
+
+    @property
+    def app_lists(self) -> AppListServices: ...
+
+    @property
+    def app_rows(self) -> AppRowServices:
+        """Single rows as ``app.*`` shows them."""
         ...
 
     @property

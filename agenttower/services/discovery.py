@@ -119,7 +119,7 @@ class PaneDiscovery:
         looks = self._look_at_all(sorted(one.id for one in known if one.active))
         unavailable = _engine_failure(looks)
         if unavailable is not None:
-            self._store_failure(started, unavailable)
+            self._store_failure(started, unavailable, [look.container_id for look, _ in looks])
             raise unavailable
         return self._store_scan(started, [look for look, _ in looks], known)
 
@@ -174,12 +174,16 @@ class PaneDiscovery:
             "error_details": details,
         }
 
-    def _store_failure(self, started: Micros, error: AgentTowerError) -> None:
+    def _store_failure(
+        self, started: Micros, error: AgentTowerError, container_ids: Sequence[str]
+    ) -> None:
         now = self._clock()
         first = [{"error_code": error.code, "error_message": error.message}]
         row = _row(started, now, "failed", Counts(), first)
         with self._store.transaction() as transaction:
             self._record(row, [])
+            for container_id in container_ids:
+                containers.panes_looked_at(container_id, error.code, now)
             transaction.afterwards("readers", self._wake_readers)
 
     def _record(self, row: dict[str, Any], details: list[dict[str, Any]]) -> None:

@@ -37,6 +37,11 @@ class Look:
         listed = () if self.discovery is None else self.discovery.listed
         return not set(listed) - failed
 
+    @property
+    def error(self) -> str | None:
+        """The first failure's code; ``None`` where all of the look worked."""
+        return self.failures[0].code if self.failures else None
+
 
 @dataclass(slots=True)
 class Counts:
@@ -101,6 +106,7 @@ class Sightings:
         missing = before.keys() - seen.keys() - skipped
         unknown = {key for key in missing if look.unreachable or key.tmux_socket_path in failed}
         panes.touch(unknown, self.now)
+        containers.panes_looked_at(look.container_id, look.error, self.now)
         self._gone(missing - unknown)
         self._follow(look.container_id, missing - unknown, seen)
 

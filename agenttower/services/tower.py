@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agenttower.services.adoption import Adoption
 from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agent_settings import AgentSettings
 from agenttower.services.agents import AgentService
+from agenttower.services.app_lists import AppLists
+from agenttower.services.app_rows import AppRows
 from agenttower.services.caller import Caller
 from agenttower.services.containers import ContainerService
 from agenttower.services.discovery import PaneDiscovery
@@ -48,6 +51,7 @@ class Tower:
         routing: RoutingSwitch,
         logs: AgentLogs,
         reading: LogReading,
+        app_lists: AppLists,
     ) -> None:
         self._containers = containers
         self._agents = AgentService()
@@ -56,8 +60,11 @@ class Tower:
         self._registration = registration
         self._logged = LoggedRegistration(registration, logs)
         self.registration_outcome = self._logged.outcome
+        self.adoption = Adoption(registration, self._logged, logs)
         self._views = ManagedViews(store)
         self.agent_events = agent_events
+        self.app_rows = AppRows()
+        self.app_lists = app_lists
 
         self.routes = routes
         self.status = status.status
@@ -81,6 +88,7 @@ class Tower:
         self.set_role = agent_settings.set_role
         self.set_label = agent_settings.set_label
         self.set_capability = agent_settings.set_capability
+        self.update_agent = agent_settings.update
 
     def scan_containers(self) -> dict[str, Any]:
         return self._containers.scan()

@@ -130,6 +130,16 @@ def set_status(container_id: str, status: str, *, active: bool) -> None:
     Container.update(status=status, active=active).where(Container.id == container_id).execute()
 
 
+def panes_looked_at(container_id: str, error: str | None, now: Micros) -> None:
+    """A look for panes in a container has ended, in the caller's transaction.
+
+    :param error: the code of what failed; ``None`` where all of it worked.
+    """
+    Container.update(
+        pane_scan_error=error, **({"panes_scanned_at": now} if error is None else {})
+    ).where(Container.id == container_id).execute()
+
+
 def record_scan(row: dict[str, Any]) -> None:
     """Write the scan's own row."""
     ContainerScan.insert(**row).execute()

@@ -310,12 +310,14 @@ def append_events(
         " updated_at = ? WHERE layout_id = ? RETURNING last_sequence",
         (len(events), now, layout_id),
     ).fetchone()[0]
+    place = (actor, container_id, layout_id)
     for number, (pane_id, event) in enumerate(events, start=last - len(events) + 1):
         payload = json.dumps(redact_payload(event.payload), ensure_ascii=False)
         store.execute(
             "INSERT INTO event (kind, event_type, actor, container_id, layout_id, pane_id,"
-            " sequence, payload, created_at) VALUES ('managed', ?, ?, ?, ?, ?, ?, ?, ?)",
-            (event.event_type, actor, container_id, layout_id, pane_id, number, payload, now),
+            " sequence, payload, created_at, agent_id) VALUES ('managed', ?, ?, ?, ?, ?, ?, ?, ?,"
+            " (SELECT reserved_agent_id FROM managed_pane WHERE managed_pane.pane_id = ?))",
+            (event.event_type, *place, pane_id, number, payload, now, pane_id),
         )
 
 

@@ -67,10 +67,11 @@ class PaneRecord(PaneSight):
 _OWN = [field.name for field in fields(PaneSight)][1:]
 _SHOWN = [*_OWN, "active", "first_seen_at", "last_scanned_at"]
 _SAME_KEY = " AND ".join(f"adopted.{name} = pane.{name}" for name in PANE_KEY)
-_ID_OF_TOKEN = " || '-' || ".join(
+ID_OF_TOKEN = " || '-' || ".join(
     f"SUBSTR(pane.token, {start}, {length})"
     for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 )
+"""The id of the managed pane whose mark ``pane`` bears, as an expression."""
 
 # A pane of ours is known by its token: its indices may have changed since it was registered.
 _SELECT = f"""
@@ -78,7 +79,7 @@ SELECT {", ".join(f"pane.{name}" for name in (*PANE_KEY, *_SHOWN))},
   container.name, COALESCE(adopted.agent_id, managed.agent_id),
   COALESCE(adopted.origin, managed.origin), managed_pane.pane_id
 FROM pane JOIN container ON container.id = pane.container_id
-LEFT JOIN managed_pane ON managed_pane.pane_id = {_ID_OF_TOKEN}
+LEFT JOIN managed_pane ON managed_pane.pane_id = {ID_OF_TOKEN}
   AND managed_pane.container_id = pane.container_id
 LEFT JOIN agent AS managed ON managed.agent_id = managed_pane.reserved_agent_id
   AND managed.active AND pane.active
@@ -107,9 +108,10 @@ def see(sight: PaneSight, now: Micros, *, anew: bool) -> None:
     row = {name: getattr(sight.key, name) for name in PANE_KEY} | {
         name: getattr(sight, name) for name in _OWN
     }
-    kept = {name: row[name] for name in _OWN} | {"active": True, "last_scanned_at": now}
+    times = {"active": True, "last_scanned_at": now, "last_seen_at": now}
+    kept = {name: row[name] for name in _OWN} | times
     (
-        Pane.insert(**row, active=True, first_seen_at=now, last_scanned_at=now)
+        Pane.insert(**row, **times, first_seen_at=now)
         .on_conflict(
             conflict_target=[getattr(Pane, name) for name in PANE_KEY],
             update=kept | ({"first_seen_at": now} if anew else {}),

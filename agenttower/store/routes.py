@@ -75,7 +75,7 @@ def counts() -> tuple[int, int]:
 def by_id(route_id: str) -> RouteRecord | None:
     """The route, or ``None``."""
     row = execute(f"{_SELECT} WHERE route_id = ?", (route_id,)).fetchone()
-    return None if row is None else _of_row(row)
+    return None if row is None else of_row(row)
 
 
 def listing(*, enabled_only: bool = False, scope: str | None = None) -> list[RouteRecord]:
@@ -98,7 +98,7 @@ def with_work() -> list[RouteRecord]:
         " WHERE kind = 'agent' AND event.event_type = route.event_type"
         " AND event.id > route.last_consumed_event_id) ORDER BY created_at, route_id"
     ).fetchall()
-    return [_of_row(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 def naming(agent_id: str) -> list[RouteRecord]:
@@ -167,7 +167,8 @@ def lag(route: RouteRecord) -> int:
     )
 
 
-def _of_row(row: Sequence[Any]) -> RouteRecord:
+def of_row(row: Sequence[Any]) -> RouteRecord:
+    """The record of a row of all columns, in their order."""
     route = RouteRecord(*row)
     return replace(route, enabled=bool(route.enabled))
 

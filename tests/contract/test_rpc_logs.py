@@ -81,7 +81,7 @@ def store(paths: Paths) -> Iterator[Store]:
             token="",
             **key, tmux_server="1", container_user="", pane_pid=5, pane_tty="",
             pane_current_command="", pane_current_path="", pane_title="", pane_active=True,
-            active=agent_id != PANELESS, first_seen_at=1, last_scanned_at=1,
+            active=agent_id != PANELESS, first_seen_at=1, last_scanned_at=1, last_seen_at=1,
         ).execute()  # fmt: skip
     presence.announce(store, "w", presence.this_process(), clock.now())
     yield store

@@ -71,9 +71,9 @@ def adopt(tower: Tower, container: Container, user: str = "", server: str = "def
             "INSERT INTO pane (container_id, tmux_socket_path, tmux_session_name,"
             " tmux_window_index, tmux_pane_index, tmux_pane_id, tmux_server, container_user,"
             " pane_pid, pane_tty, pane_current_command, pane_current_path, pane_title, token,"
-            " pane_active, active, first_seen_at, last_scanned_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 'cat', '/', '', '', 1, 1, ?, ?)",
-            (*key, server_pid, user, int(pid), now, now),
+            " pane_active, active, first_seen_at, last_scanned_at, last_seen_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 'cat', '/', '', '', 1, 1, ?, ?, ?)",
+            (*key, server_pid, user, int(pid), now, now, now),
         )
         database.execute(
             "INSERT INTO agent (agent_id, container_id, tmux_socket_path, tmux_session_name,"

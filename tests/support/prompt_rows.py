@@ -81,7 +81,7 @@ class Rows:
                 **key, tmux_server="1 1", container_user="root", pane_pid=1000 + number, token="",
                 pane_tty="/dev/pts/1", pane_current_command="claude", pane_current_path="/",
                 pane_title="", pane_active=True, active=pane, first_seen_at=self.now,
-                last_scanned_at=self.now,
+                last_scanned_at=self.now, last_seen_at=self.now,
             ).execute()  # fmt: skip
         return agent_id
 

@@ -20,12 +20,14 @@ from agenttower.store import containers
 from agenttower.store.containers import Seen
 from agenttower.store.database import Store, open_sqlite
 from agenttower.store.migrate import migrate
-from agenttower.store.models import Event
+from agenttower.store.models import Event, ManagedLayout, ManagedPane
 from agenttower.store.panes import PaneKey
 
 C1, C2 = "a" * 64, "b" * 64
 DEFAULT = "/tmp/tmux-0/default"
 OTHER = "/tmp/tmux-0/other"
+PANE_ID = "0b8f6c1e-3a52-4d0e-9f57-2f1c6a7d8e90"
+TOKEN = PANE_ID.replace("-", "")
 
 
 def found(**changes: Any) -> FoundPane:
@@ -140,3 +142,18 @@ def open_registry(directory: Path) -> Iterator[Registry]:
         yield registry
     finally:
         store.close_thread()
+
+
+def managed(state: str = "ready", container_id: str = C1) -> None:
+    """A managed pane with :data:`TOKEN`."""
+    ManagedLayout.insert(
+        layout_id="L", container_id=container_id, template_name="t", template_layout="tiled",
+        tmux_session_name="work", tmux_session_target="work", label_prefix="", state="ready",
+        intended_pane_count=1, last_sequence=0, revision=0, created_at=1, updated_at=1,
+    ).execute()  # fmt: skip
+    ManagedPane.insert(
+        pane_id=PANE_ID, layout_id="L", container_id=container_id, slot=0, role="slave",
+        capability="x", label="s1", state=state, launch="{}", tmux_session_name="work",
+        chain_depth=0, reserved_agent_id="agt_0123456789ab", log_path="/l", log_attached=False,
+        pending_marker_token="p" if state == "creating" else None, created_at=1, updated_at=1,
+    ).execute()  # fmt: skip

@@ -139,6 +139,37 @@ class FakeLogs:
         return self._note("logs.read", scope=caller.scope)
 
 
+class FakeRows:
+    """The service behind rows of ``app.*``: there are none."""
+
+    def container(self, container_id: str) -> None:
+        return None
+
+    def pane(
+        self, pane_id: str, container_id: str | None = None, tmux_socket: str | None = None
+    ) -> None:
+        return None
+
+    def event(self, event_id: int) -> None:
+        return None
+
+    agent = log_attachment = message = route = container
+
+
+class FakeLists:
+    """The service behind lists of ``app.*``; all are empty."""
+
+    def __init__(self, note: Callable[..., dict[str, Any]]) -> None:
+        self._note = note
+
+    def containers(self, asked: Any) -> dict[str, Any]:
+        self._note("app list", asked=asked)
+        empty = {"rows": [], "total": 0, "total_estimate": None, "cursor_next": None}
+        return {**empty, "ordering": "default:asc"}
+
+    panes = agents = log_attachments = events = messages = routes = containers
+
+
 class FakeServices:
     """The services of :class:`agenttower.rpc.services.Services`, in memory; notes every call."""
 
@@ -152,6 +183,8 @@ class FakeServices:
         self.owners: dict[str, str] = {}
         """Layout id to container id."""
         self.events: list[dict[str, Any]] = []
+        self.app_rows: Any = FakeRows()
+        self.app_lists: Any = FakeLists(self._note)
         self.agent_events: Any = FakeAgentEvents(self._note)
         self.schema_version = 9
         self.routes = FakeRoutes(self)

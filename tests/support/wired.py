@@ -113,6 +113,7 @@ class Wired:
                 **place, tmux_server="1", container_user="root", pane_pid=1, pane_tty="/dev/pts/1",
                 pane_current_command="sh", pane_current_path="/", pane_title="", token="",
                 pane_active=True, active=True, first_seen_at=NOON, last_scanned_at=NOON,
+                last_seen_at=NOON,
             ).execute()  # fmt: skip
 
     def event(self, event_type: str = "error", agent_id: str = SLAVE, **payload: Any) -> int:

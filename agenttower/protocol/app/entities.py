@@ -33,7 +33,7 @@ class Container(msgspec.Struct, frozen=True):
 
 
 class Pane(msgspec.Struct, frozen=True):
-    """Section 13.2."""
+    """Section 13.2; ``active`` is additive: the last scan of its container saw it."""
 
     pane_id: str
     container_id: str
@@ -46,10 +46,12 @@ class Pane(msgspec.Struct, frozen=True):
     agent_id: str | None
     discovered_at: Ms
     last_seen_at: Ms
+    active: bool
 
 
 class Agent(msgspec.Struct, frozen=True):
-    """Section 13.3; ``role_priority`` and ``origin`` are additive (FR-005)."""
+    """Section 13.3; additive are ``role_priority``, ``origin`` (FR-005) and ``active``: it is
+    registered, and not only remembered."""
 
     agent_id: str
     role: Role
@@ -63,6 +65,7 @@ class Agent(msgspec.Struct, frozen=True):
     registered_at: Ms
     log_attached: bool
     pane_active: bool
+    active: bool
     origin: Literal["managed", "adopted"]
 
 

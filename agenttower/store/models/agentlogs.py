@@ -44,6 +44,26 @@ LogAttachment.add_index(
         SQL("status <> 'active'")
     )
 )
+LogAttachment.add_index(
+    LogAttachment.index(
+        LogAttachment.attached_at, LogAttachment.attachment_id, name="log_attachment_listed"
+    )
+)
+LogAttachment.add_index(
+    LogAttachment.index(
+        LogAttachment.last_status_at,
+        LogAttachment.attachment_id,
+        name="log_attachment_listed_by_change",
+    )
+)
+LogAttachment.add_index(
+    LogAttachment.index(
+        LogAttachment.status,
+        LogAttachment.last_status_at,
+        LogAttachment.attachment_id,
+        name="log_attachment_listed_by_status",
+    )
+)
 
 
 class LogOffset(Table):

@@ -8,7 +8,11 @@ from agenttower.store.models.base import Table
 
 
 class Container(Table):
-    """A bench that a scan has seen. Rows are never deleted."""
+    """A bench that a scan has seen. Rows are never deleted.
+
+    ``panes_scanned_at``: when the look at its panes last worked; ``pane_scan_error``: the code of
+    the last look's failure, where a part or all of it failed.
+    """
 
     id = TextField(primary_key=True)
     name = TextField(index=True)
@@ -25,6 +29,8 @@ class Container(Table):
     active = BooleanField()
     first_seen_at = BigIntegerField()
     last_scanned_at = BigIntegerField()
+    panes_scanned_at = BigIntegerField(null=True)
+    pane_scan_error = TextField(null=True)
 
 
 class ContainerScan(Table):
@@ -83,3 +89,7 @@ Agent.add_index(
         unique=True,
     ).where(SQL("active"))
 )
+Agent.add_index(
+    Agent.index(Agent.role, Agent.created_at, Agent.agent_id, name="agent_listed_by_role")
+)
+Agent.add_index(Agent.index(Agent.created_at, Agent.agent_id, name="agent_listed"))

@@ -129,7 +129,8 @@ ManagedPane.add_index(
 class Event(Table):
     """The outbox: written with the change it tells of, relayed to ``events.jsonl`` in id order.
 
-    ``managed`` events belong to a layout and are numbered in it. ``agent`` events were classified
+    ``managed`` events belong to a layout and are numbered in it; those of a pane name the agent
+    whose id was kept for it, also before it is registered. ``agent`` events were classified
     from an agent's output; ``byte_start`` is their place in its log, ``created_at`` when they were
     observed. ``queue`` and ``route`` lines tell what became of prompts and routes; ``audit`` lines
     (legacy surfaces part 1, section 11) stand alone.
@@ -180,5 +181,20 @@ Event.add_index(
 Event.add_index(
     Event.index(Event.id, name="event_heartbeat").where(
         SQL("event_type = 'routing_worker_heartbeat'")
+    )
+)
+Event.add_index(
+    Event.index(Event.id, Event.created_at, name="event_listed").where(
+        SQL("kind IN ('agent', 'managed')")
+    )
+)
+Event.add_index(
+    Event.index(Event.created_at, Event.id, name="event_listed_observed").where(
+        SQL("kind IN ('agent', 'managed')")
+    )
+)
+Event.add_index(
+    Event.index(Event.event_type, Event.id, name="event_listed_managed").where(
+        SQL("kind = 'managed'")
     )
 )

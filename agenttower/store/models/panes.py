@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from peewee import BigIntegerField, BooleanField, Check, CompositeKey, IntegerField, TextField
+from peewee import (
+    SQL,
+    AutoField,
+    BigIntegerField,
+    BooleanField,
+    Check,
+    IntegerField,
+    TextField,
+)
 
 from agenttower.store.models.base import Table
 
@@ -12,9 +20,12 @@ class Pane(Table):
 
     ``active`` is presence at the last scan, ``pane_active`` tmux's focus. ``tmux_server`` tells
     servers on one socket apart, since ``%N`` begins anew with each. ``token`` is our own mark,
-    empty on panes that we did not make.
+    empty on panes that we did not make. ``last_scanned_at`` moves with every look for the pane,
+    ``last_seen_at`` only where it was there. ``id`` is short enough for a cursor, as the key is
+    not.
     """
 
+    id = AutoField()
     container_id = TextField()
     tmux_socket_path = TextField()
     tmux_session_name = TextField()
@@ -33,16 +44,35 @@ class Pane(Table):
     active = BooleanField()
     first_seen_at = BigIntegerField()
     last_scanned_at = BigIntegerField()
+    last_seen_at = BigIntegerField()
 
-    class Meta:
-        primary_key = CompositeKey(
-            "container_id",
-            "tmux_socket_path",
-            "tmux_session_name",
-            "tmux_window_index",
-            "tmux_pane_index",
-            "tmux_pane_id",
-        )
+
+Pane.add_index(
+    Pane.index(
+        Pane.container_id,
+        Pane.tmux_socket_path,
+        Pane.tmux_session_name,
+        Pane.tmux_window_index,
+        Pane.tmux_pane_index,
+        Pane.tmux_pane_id,
+        name="pane_key",
+        unique=True,
+    )
+)
+Pane.add_index(
+    Pane.index(
+        Pane.container_id,
+        Pane.tmux_session_name,
+        Pane.tmux_window_index,
+        Pane.tmux_pane_index,
+        Pane.id,
+        name="pane_listed",
+    )
+)
+Pane.add_index(Pane.index(Pane.first_seen_at, Pane.id, name="pane_listed_first_seen"))
+Pane.add_index(Pane.index(Pane.last_seen_at, Pane.id, name="pane_listed_last_seen"))
+Pane.add_index(Pane.index(Pane.tmux_pane_id, name="pane_of_tmux_id"))
+Pane.add_index(Pane.index(Pane.token, name="pane_of_token").where(SQL("token <> '' AND active")))
 
 
 class PaneScan(Table):

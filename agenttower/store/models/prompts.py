@@ -117,6 +117,16 @@ Prompt.add_index(
         Prompt.sender_agent_id, Prompt.idempotency_key, name="prompt_idempotency", unique=True
     ).where(SQL("idempotency_key IS NOT NULL"))
 )
+Prompt.add_index(Prompt.index(Prompt.state, Prompt.enqueued_at, Prompt.id, name="prompt_listed"))
+Prompt.add_index(Prompt.index(Prompt.enqueued_at, Prompt.id, name="prompt_listed_by_age"))
+Prompt.add_index(Prompt.index(Prompt.last_updated_at, Prompt.id, name="prompt_listed_by_change"))
+
+
+class PromptDelay(Table):
+    """When a prompt that an operator delayed goes on by itself; gone with the delay."""
+
+    message_id = TextField(primary_key=True)
+    due_at = BigIntegerField(index=True)
 
 
 class Route(Table):

@@ -185,7 +185,7 @@ def test_cursors_come_back() -> None:
         ("W10", {}, "not a cursor"),
         (cursor() + "=", {}, "not a cursor"),
         (cursor() + "\n", {}, "not a cursor"),
-        (cursor(), {"kind": "panes"}, "not a cursor"),
+        (cursor(), {"kind": "panes"}, "another list"),
         (cursor(), {"types": (int, int)}, "not a cursor"),
         (cursor(), {"types": (int, str, str)}, "not a cursor"),
         (cursor(), {"filters": {}}, "other filters"),

@@ -42,6 +42,7 @@ def pane_row(here: Desk, number: int, *, active: bool) -> None:
         active=active,
         first_seen_at=here.now,
         last_scanned_at=here.now,
+        last_seen_at=here.now,
     ).on_conflict_replace().execute()
 
 

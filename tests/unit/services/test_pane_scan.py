@@ -19,22 +19,22 @@ from agenttower.errors import (
 )
 from agenttower.services.caller import HOST, Caller
 from agenttower.store import agents
-from agenttower.store.models import Agent, LogAttachment, ManagedLayout, ManagedPane
+from agenttower.store.models import Agent, LogAttachment
 from tests.support.registry_rows import (
     C1,
     C2,
     DEFAULT,
     OTHER,
+    PANE_ID,
+    TOKEN,
     FakeBench,
     Registry,
     found,
+    managed,
     no_answer,
     open_registry,
     seen,
 )
-
-PANE_ID = "0b8f6c1e-3a52-4d0e-9f57-2f1c6a7d8e90"
-TOKEN = PANE_ID.replace("-", "")
 
 
 @pytest.fixture
@@ -51,21 +51,6 @@ def shown(registry: Registry, **filters: Any) -> list[tuple[str, bool]]:
 
 def alive(agent_id: str) -> bool:
     return bool(Agent.get_by_id(agent_id).active)
-
-
-def managed(state: str = "ready", container_id: str = C1) -> None:
-    """A managed pane with :data:`TOKEN`."""
-    ManagedLayout.insert(
-        layout_id="L", container_id=container_id, template_name="t", template_layout="tiled",
-        tmux_session_name="work", tmux_session_target="work", label_prefix="", state="ready",
-        intended_pane_count=1, last_sequence=0, revision=0, created_at=1, updated_at=1,
-    ).execute()  # fmt: skip
-    ManagedPane.insert(
-        pane_id=PANE_ID, layout_id="L", container_id=container_id, slot=0, role="slave",
-        capability="x", label="s1", state=state, launch="{}", tmux_session_name="work",
-        chain_depth=0, reserved_agent_id="agt_0123456789ab", log_path="/l", log_attached=False,
-        pending_marker_token="p" if state == "creating" else None, created_at=1, updated_at=1,
-    ).execute()  # fmt: skip
 
 
 def test_a_first_scan_counts_what_it_saw(registry: Registry) -> None:
@@ -131,7 +116,10 @@ def test_a_socket_that_fails_says_nothing_about_its_panes(
     after = registry.rows("pane")
     for old, new in zip(before, after, strict=True):
         assert new["last_scanned_at"] > old["last_scanned_at"]
-        assert {**new, "last_scanned_at": 0} == {**old, "last_scanned_at": 0}
+        seen_anew = bool(other) and new["tmux_socket_path"] == OTHER
+        assert (new["last_seen_at"] > old["last_seen_at"]) is seen_anew
+        times = {"last_scanned_at": 0, "last_seen_at": 0}
+        assert {**new, **times} == {**old, **times}
     [line] = map(json.loads, registry.audits("pane_scan_degraded"))
     assert line == {key: done[key] for key in line}
     assert list(line) == ["scan_id", "error_code", "error_message", "error_details"]

@@ -51,7 +51,7 @@ def test_migrating_twice_changes_nothing(store: Store) -> None:
 
 def test_rows_of_an_older_schema_are_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as older:
-        older.setattr(migrations, "DIRECTORY", only_the_first(Path(store.database.database)))
+        older.setattr(migrations, "DIRECTORY", only_the_first(1, Path(store.database.database)))
         assert migrate(store) == ["0001_initial"]
     store.execute(
         "INSERT INTO agent VALUES ('agt_0123456789ab', 'c', '/s', 'one', 0, 0, '%0', 1, NULL,"
@@ -73,11 +73,46 @@ def test_rows_of_an_older_schema_are_kept(store: Store, monkeypatch: pytest.Monk
     ]
 
 
-def only_the_first(database: Path) -> Path:
+def test_panes_keep_when_they_were_seen_and_managed_events_get_their_agent(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "DIRECTORY", only_the_first(2, Path(store.database.database)))
+        migrate(store)
+    pane = "'c', '/s', 'one', 0, 0, '%0', '1 1', 'root', '', 1, '', 'sh', '/', '', 1, 1, 5, 6"
+    store.execute(f"INSERT INTO pane VALUES ({pane})")
+    store.execute(
+        "INSERT INTO managed_layout (layout_id, container_id, template_name, template_layout,"
+        " tmux_session_name, tmux_session_target, label_prefix, state, intended_pane_count,"
+        " last_sequence, revision, created_at, updated_at)"
+        " VALUES ('L', 'c', 't', 'tiled', 's', 's', '', 'ready', 1, 1, 1, 1, 1)"
+    )
+    store.execute(
+        "INSERT INTO managed_pane (pane_id, layout_id, container_id, slot, role, capability, label,"
+        " state, launch, tmux_session_name, chain_depth, reserved_agent_id, log_path, log_attached,"
+        " created_at, updated_at)"
+        " VALUES ('P', 'L', 'c', 0, 'slave', 'x', 's1', 'ready', '{}', 's', 0, 'agt_1', '/l', 0,"
+        " 1, 1)"
+    )
+    for number, name in enumerate(("'P'", "NULL")):
+        store.execute(
+            "INSERT INTO event (kind, event_type, actor, container_id, layout_id, pane_id,"
+            f" sequence, payload, created_at) VALUES ('managed', 't', 'daemon', 'c', 'L', {name},"
+            f" {number}, '{{}}', 1)"
+        )
+    migrate(store)
+    seen = store.execute("SELECT id, first_seen_at, last_scanned_at, last_seen_at FROM pane")
+    assert seen.fetchall() == [(1, 5, 6, 6)]
+    told = store.execute("SELECT pane_id, agent_id FROM event ORDER BY id").fetchall()
+    assert told == [("P", "agt_1"), (None, None)]
+
+
+def only_the_first(count: int, database: Path) -> Path:
     folder = database.parent / "older"
     folder.mkdir()
-    for path in DIRECTORY.glob("0001*"):
-        (folder / path.name).write_bytes(path.read_bytes())
+    for path in DIRECTORY.glob("[0-9]*"):
+        if int(path.name.split("_")[0]) <= count:
+            (folder / path.name).write_bytes(path.read_bytes())
     return folder
 
 

@@ -1,0 +1,314 @@
+"""Lists and details of the seven entities (app surface, sections 8 and 13).
+
+Every filter is equality, and together they narrow; ``since`` and ``until`` are whole milliseconds,
+both inclusive. What an ``order_by`` may name is in :mod:`agenttower.domain.list_orders`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from agenttower.domain.cursors import MAX_CURSOR
+from agenttower.domain.list_filters import MAX_MILLIS
+from agenttower.domain.permissions import Role
+from agenttower.protocol.app import entities
+from agenttower.protocol.declaration import Declaration, Gate
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+
+Id = Annotated[str, msgspec.Meta(min_length=1)]
+Moment = Annotated[int, msgspec.Meta(ge=0, le=MAX_MILLIS)]
+
+ListedEvent = Literal[
+    "activity",
+    "waiting_for_input",
+    "completed",
+    "error",
+    "test_failed",
+    "test_passed",
+    "manual_review_needed",
+    "long_running",
+    "pane_exited",
+    "swarm_member_reported",
+    "managed_layout_created",
+    "managed_layout_state_changed",
+    "managed_pane_created",
+    "managed_pane_state_changed",
+    "managed_pane_recreated",
+    "managed_pane_removed",
+    "managed_pane_pending_marker_set",
+    "managed_pane_pending_marker_cleared",
+    "managed_pane_launch_command_exited",
+    "managed_pane_log_attach_failed",
+    "managed_pane_restart_scheduled",
+    "managed_pane_restart_stopped",
+    "managed_layout_recovery_reattached",
+    "managed_layout_recovery_failed",
+]
+"""The classifier's types and those of managed sessions."""
+
+
+class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What narrows a list; nothing where nothing is given."""
+
+
+class ListParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Section 8.1. A subclass for each list adds its ``filters``."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    cursor_next: Annotated[str, msgspec.Meta(max_length=MAX_CURSOR)] | UnsetType = UNSET
+    order_by: str | UnsetType = UNSET
+
+
+class ListResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Section 8.2. Exactly one of the totals is there; both count all rows that pass the filters,
+    ``total_estimate`` at least."""
+
+    total: int | None
+    total_estimate: int | None
+    cursor_next: str | None
+    ordering: str
+
+
+# --- containers ----------------------------------------------------------------------------------
+
+
+class ContainerFilters(Filters, frozen=True):
+    state: entities.ContainerState | UnsetType = UNSET
+
+
+class ContainerListParams(ListParams, frozen=True, kw_only=True):
+    filters: ContainerFilters = ContainerFilters()
+
+
+class ContainerList(ListResult, frozen=True, kw_only=True):
+    rows: list[entities.Container]
+
+
+class ContainerId(msgspec.Struct, frozen=True):
+    container_id: Id
+
+
+class ContainerDetail(msgspec.Struct, frozen=True):
+    row: entities.Container
+
+
+# --- panes ---------------------------------------------------------------------------------------
+
+
+class PaneFilters(Filters, frozen=True):
+    container_id: Id | UnsetType = UNSET
+    registered: bool | UnsetType = UNSET
+
+
+class PaneListParams(ListParams, frozen=True, kw_only=True):
+    filters: PaneFilters = PaneFilters()
+
+
+class PaneList(ListResult, frozen=True, kw_only=True):
+    rows: list[entities.Pane]
+
+
+class PaneId(msgspec.Struct, frozen=True):
+    """A pane id is unique in one tmux server only; the other two are additive and narrow."""
+
+    pane_id: Id
+    container_id: Id | UnsetType = UNSET
+    tmux_socket: Id | UnsetType = UNSET
+
+
+class PaneDetail(msgspec.Struct, frozen=True):
+    row: entities.Pane
+
+
+# --- agents --------------------------------------------------------------------------------------
+
+
+class AgentFilters(Filters, frozen=True):
+    role: Role | UnsetType = UNSET
+    capability: Id | UnsetType = UNSET
+    container_id: Id | UnsetType = UNSET
+    log_attached: bool | UnsetType = UNSET
+
+
+class AgentListParams(ListParams, frozen=True, kw_only=True):
+    filters: AgentFilters = AgentFilters()
+
+
+class AgentList(ListResult, frozen=True, kw_only=True):
+    rows: list[entities.Agent]
+
+
+class AgentId(msgspec.Struct, frozen=True):
+    agent_id: Id
+
+
+class AgentDetail(msgspec.Struct, frozen=True):
+    row: entities.Agent
+
+
+# --- log attachments -----------------------------------------------------------------------------
+
+
+class LogAttachmentFilters(Filters, frozen=True):
+    agent_id: Id | UnsetType = UNSET
+    status: entities.AttachmentState | UnsetType = UNSET
+
+
+class LogAttachmentListParams(ListParams, frozen=True, kw_only=True):
+    filters: LogAttachmentFilters = LogAttachmentFilters()
+
+
+class LogAttachmentList(ListResult, frozen=True, kw_only=True):
+    rows: list[entities.LogAttachment]
+
+
+class LogAttachmentId(msgspec.Struct, frozen=True):
+    attachment_id: Id
+
+
+class LogAttachmentDetail(msgspec.Struct, frozen=True):
+    row: entities.LogAttachment
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+class EventFilters(Filters, frozen=True):
+    event_type: ListedEvent | UnsetType = UNSET
+    agent_id: Id | UnsetType = UNSET
+    since: Moment | UnsetType = UNSET
+    until: Moment | UnsetType = UNSET
+
+
+class EventListParams(ListParams, frozen=True, kw_only=True):
+    filters: EventFilters = EventFilters()
+
+
+class EventList(ListResult, frozen=True, kw_only=True):
+    rows: list[entities.Event]
+
+
+class EventId(msgspec.Struct, frozen=True):
+    """Digits, as the contract says, or the number that rows show."""
+
+    event_id: (
+        Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,40}\Z")] | Annotated[int, msgspec.Meta(ge=0)]
+    )
+
+
+class EventDetail(msgspec.Struct, frozen=True):
+    row: entities.Event
+
+
+# --- the prompt queue ----------------------------------------------------------------------------
+
+
+class QueueFilters(Filters, frozen=True):
+    state: entities.QueueState | UnsetType = UNSET
+    sender_agent_id: Id | UnsetType = UNSET
+    target_agent_id: Id | UnsetType = UNSET
+    since: Moment | UnsetType = UNSET
+    until: Moment | UnsetType = UNSET
+
+
+class QueueListParams(ListParams, frozen=True, kw_only=True):
+    filters: QueueFilters = QueueFilters()
+
+
+class QueueList(ListResult, frozen=True, kw_only=True):
+    rows: list[entities.Message]
+
+
+class MessageId(msgspec.Struct, frozen=True):
+    message_id: Id
+
+
+class QueueDetail(msgspec.Struct, frozen=True):
+    row: entities.Message
+
+
+# --- routes --------------------------------------------------------------------------------------
+
+
+class RouteFilters(Filters, frozen=True):
+    enabled: bool | UnsetType = UNSET
+
+
+class RouteListParams(ListParams, frozen=True, kw_only=True):
+    filters: RouteFilters = RouteFilters()
+
+
+class RouteList(ListResult, frozen=True, kw_only=True):
+    rows: list[entities.Route]
+
+
+class RouteId(msgspec.Struct, frozen=True):
+    route_id: Id
+
+
+class RouteDetail(msgspec.Struct, frozen=True):
+    row: entities.Route
+
+
+def _list(
+    entity: str, summary: str, params: type[msgspec.Struct], result: type[msgspec.Struct]
+) -> Declaration:
+    return Declaration(
+        name=f"app.{entity}.list",
+        summary=summary,
+        gate=Gate.HOST,
+        params=params,
+        result=result,
+        errors=("validation_failed",),
+        session=True,
+    )
+
+
+def _detail(
+    entity: str,
+    summary: str,
+    params: type[msgspec.Struct],
+    result: type[msgspec.Struct],
+    missing: str = "not_found",
+) -> Declaration:
+    return Declaration(
+        name=f"app.{entity}.detail",
+        summary=summary,
+        gate=Gate.HOST,
+        params=params,
+        result=result,
+        errors=("validation_failed", missing),
+        session=True,
+    )
+
+
+CONTAINERS = _list(
+    "container", "The benches that were ever found.", ContainerListParams, ContainerList
+)
+CONTAINER = _detail("container", "One bench.", ContainerId, ContainerDetail)
+PANES = _list("pane", "Every pane that was ever found in a bench.", PaneListParams, PaneList)
+PANE = _detail("pane", "One pane, by tmux's id.", PaneId, PaneDetail, "pane_not_found")
+AGENTS = _list("agent", "Agents, those too that have ended.", AgentListParams, AgentList)
+AGENT = _detail("agent", "One agent.", AgentId, AgentDetail, "agent_not_found")
+LOG_ATTACHMENTS = _list(
+    "log_attachment",
+    "Where the output of agents is, or was, captured.",
+    LogAttachmentListParams,
+    LogAttachmentList,
+)
+LOG_ATTACHMENT = _detail(
+    "log_attachment", "One log attachment.", LogAttachmentId, LogAttachmentDetail
+)
+EVENTS = _list(
+    "event", "What agents' output said, and what became of layouts.", EventListParams, EventList
+)
+EVENT = _detail("event", "One event.", EventId, EventDetail)
+MESSAGES = _list("queue", "The prompt queue.", QueueListParams, QueueList)
+MESSAGE = _detail("queue", "One prompt.", MessageId, QueueDetail, "queue_message_not_found")
+ROUTES = _list("route", "The rules that turn events into prompts.", RouteListParams, RouteList)
+ROUTE = _detail("route", "One route.", RouteId, RouteDetail, "route_not_found")

@@ -1,0 +1,73 @@
+"""``app.<entity>.detail`` of the seven entities (app surface, section 8.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from agenttower.protocol.app import lists
+from agenttower.protocol.declaration import Declaration
+from agenttower.rpc.app.binding import InSession, app_method
+from agenttower.rpc.app.errors import AppError
+from agenttower.rpc.app.sessions import AppSessions
+from agenttower.rpc.method import Call, Method
+from agenttower.rpc.services import Services
+
+LARGEST_ID = 2**63 - 1
+Look = Callable[[Any], msgspec.Struct | None]
+
+
+def detail_methods(services: Services, sessions: AppSessions) -> dict[str, Method[Any]]:
+    """One row by its id, over one set of services."""
+    rows = services.app_rows
+
+    def pane(asked: lists.PaneId) -> msgspec.Struct | None:
+        return rows.pane(asked.pane_id, _given(asked.container_id), _given(asked.tmux_socket))
+
+    def event(asked: lists.EventId) -> msgspec.Struct | None:
+        event_id = int(asked.event_id)
+        return rows.event(event_id) if event_id <= LARGEST_ID else None
+
+    details: list[tuple[Declaration, Look, str]] = [
+        (lists.CONTAINER, lambda asked: rows.container(asked.container_id), "container"),
+        (lists.PANE, pane, "pane"),
+        (lists.AGENT, lambda asked: rows.agent(asked.agent_id), "agent"),
+        (
+            lists.LOG_ATTACHMENT,
+            lambda asked: rows.log_attachment(asked.attachment_id),
+            "log attachment",
+        ),
+        (lists.EVENT, event, "event"),
+        (lists.MESSAGE, lambda asked: rows.message(asked.message_id), "prompt"),
+        (lists.ROUTE, lambda asked: rows.route(asked.route_id), "route"),
+    ]
+    return {
+        declared.name: _bound(declared, look, noun, sessions) for declared, look, noun in details
+    }
+
+
+def _bound(declared: Declaration, look: Look, noun: str, sessions: AppSessions) -> Method[Any]:
+    def handler(call: Call[InSession[Any]]) -> msgspec.Struct:
+        asked = call.params.params
+        row = look(asked)
+        if row is None:
+            raise _missing(declared, asked, noun)
+        return declared.result(row)
+
+    return app_method(declared, handler, sessions)
+
+
+def _missing(declared: Declaration, asked: msgspec.Struct, noun: str) -> AppError:
+    """The method's own code for an id without a row, with the id where the code names it."""
+    code = declared.errors[-1]
+    name, *_ = asked.__struct_fields__
+    named = {} if code == "not_found" else {name: getattr(asked, name)}
+    listed = declared.name.replace(".detail", ".list")
+    return AppError(code, f"there is no {noun} with this {name}; see {listed}", **named)
+
+
+def _given(text: str | UnsetType) -> str | None:
+    return None if text is UNSET else text
