@@ -48,6 +48,7 @@ from agenttower.services.managed.recovery import recover
 from agenttower.services.managed.recreation import Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.restart import Restarts
+from agenttower.services.overview import Overview
 from agenttower.services.prompt_changes import PromptChanges, Wakers
 from agenttower.services.prompting import Prompting
 from agenttower.services.prompts import NewPrompt, PromptQueue
@@ -352,16 +353,28 @@ def step_handlers(core: Core) -> dict[str, StepHandler]:
     }
 
 
+def log_readers(settings: Settings) -> dict[str, str]:
+    """The readers of logs that a worker runs: how each is called, and whose logs it reads.
+
+    One is for logs that benches write through a mount, and one for those that the worker copies.
+    """
+    readers = {"events_reader": "pipe"}
+    if settings.config.logs.fallback == "exec":
+        readers["events_reader_exec"] = "exec"
+    return readers
+
+
 def tower(core: Core) -> Tower:
-    """The services of the front end."""
+    """The services of the front end; to be closed."""
     paths = core.settings.paths
     catalog = Catalog(paths.templates_dir, paths.profiles_dir)
     catalog.problems()  # read now, so that the log tells of broken files at start
     switch = routing_switch(core)
     discovery = PaneDiscovery(core.store, core.benches, clock.now, core.wake_readers)
+    containers = container_service(core)
     return Tower(
         store=core.store,
-        containers=container_service(core),
+        containers=containers,
         creation=LayoutCreation(
             core.store, core.engine, core.benches, catalog, paths, clock.now, core.wake_readers
         ),
@@ -381,6 +394,17 @@ def tower(core: Core) -> Tower:
             core.store, core.engine, log_places(core), clock.now, rescan=discovery.refresh
         ),
         reading=LogReading(paths),
+        overview=Overview(
+            core.store,
+            core.benches,
+            paths,
+            switch,
+            clock.now,
+            core.wake_readers,
+            containers=containers,
+            discovery=discovery,
+            readers=tuple(log_readers(core.settings)),
+        ),
         app_lists=AppLists(core.store, clock.now),
     )
 
@@ -401,6 +425,8 @@ def serve() -> int:
             core = stack.enter_context(open_core(settings, "serve"))
             recover(core.store, reconciler(core), clock.now())
             services = tower(core)
+            stack.callback(services.close)
+            services.warm_up()
             server = Server(
                 method_table(services),
                 services.resolve_container,

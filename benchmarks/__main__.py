@@ -26,6 +26,7 @@ NAMES = (
     "create_latency",
     "burst",
     "reads",
+    "app",
     "lists",
     "log_reader",
     "recovery",

@@ -187,6 +187,9 @@ class FakeServices:
         self.app_lists: Any = FakeLists(self._note)
         self.agent_events: Any = FakeAgentEvents(self._note)
         self.schema_version = 9
+        self.readiness: Any = None
+        self.dashboard: Any = None
+        self.scans: Any = None
         self.routes = FakeRoutes(self)
         self.prompts = self.routing = FakePrompts(self._note)
 
