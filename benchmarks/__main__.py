@@ -32,6 +32,8 @@ NAMES = (
     "recovery",
     "prompts",
     "idle",
+    "load",
+    "slowloris",
 )
 RESULTS = Path(__file__).parent / "results"
 
