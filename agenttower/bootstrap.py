@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ from agenttower.services.managed.recovery import recover
 from agenttower.services.managed.recreation import Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.restart import Restarts
+from agenttower.services.overview import Overview
 from agenttower.services.prompt_changes import PromptChanges, Wakers
 from agenttower.services.prompting import Prompting
 from agenttower.services.prompts import NewPrompt, PromptQueue
@@ -74,6 +76,10 @@ STAGES = (*pipeline.STAGES, *removal.STAGES, *restart.STAGES, *agent_logs.STAGES
 """Every stage there is: the names of the Huey tasks that run steps."""
 
 Role = Literal["serve", "worker"]
+
+SWITCH_S = 0.001
+"""How long a handler may keep the interpreter from the thread that owns the sockets: with Python's
+own 5 ms, a short question beside busy handlers takes half as long again (docs/performance.md)."""
 
 
 @dataclass(frozen=True)
@@ -352,16 +358,28 @@ def step_handlers(core: Core) -> dict[str, StepHandler]:
     }
 
 
+def log_readers(settings: Settings) -> dict[str, str]:
+    """The readers of logs that a worker runs: how each is called, and whose logs it reads.
+
+    One is for logs that benches write through a mount, and one for those that the worker copies.
+    """
+    readers = {"events_reader": "pipe"}
+    if settings.config.logs.fallback == "exec":
+        readers["events_reader_exec"] = "exec"
+    return readers
+
+
 def tower(core: Core) -> Tower:
-    """The services of the front end."""
+    """The services of the front end; to be closed."""
     paths = core.settings.paths
     catalog = Catalog(paths.templates_dir, paths.profiles_dir)
     catalog.problems()  # read now, so that the log tells of broken files at start
     switch = routing_switch(core)
     discovery = PaneDiscovery(core.store, core.benches, clock.now, core.wake_readers)
+    containers = container_service(core)
     return Tower(
         store=core.store,
-        containers=container_service(core),
+        containers=containers,
         creation=LayoutCreation(
             core.store, core.engine, core.benches, catalog, paths, clock.now, core.wake_readers
         ),
@@ -381,6 +399,17 @@ def tower(core: Core) -> Tower:
             core.store, core.engine, log_places(core), clock.now, rescan=discovery.refresh
         ),
         reading=LogReading(paths),
+        overview=Overview(
+            core.store,
+            core.benches,
+            paths,
+            switch,
+            clock.now,
+            core.wake_readers,
+            containers=containers,
+            discovery=discovery,
+            readers=tuple(log_readers(core.settings)),
+        ),
         app_lists=AppLists(core.store, clock.now),
     )
 
@@ -395,16 +424,20 @@ def serve() -> int:
     from agenttower.rpc.server import Server
 
     logs.configure()
+    sys.setswitchinterval(SWITCH_S)
     with ExitStack() as stack:
 
         def prepare() -> Server:
             core = stack.enter_context(open_core(settings, "serve"))
             recover(core.store, reconciler(core), clock.now())
             services = tower(core)
+            stack.callback(services.close)
+            services.warm_up()
             server = Server(
                 method_table(services),
                 services.resolve_container,
                 on_thread_exit=core.store.close_thread,
+                host_rule=settings.config.peers.host_rule,
             )
             stack.enter_context(_waking(core, server.wake))
             stack.callback(notify, STOPPING)

@@ -26,11 +26,14 @@ NAMES = (
     "create_latency",
     "burst",
     "reads",
+    "app",
     "lists",
     "log_reader",
     "recovery",
     "prompts",
     "idle",
+    "load",
+    "slowloris",
 )
 RESULTS = Path(__file__).parent / "results"
 

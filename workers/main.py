@@ -157,12 +157,8 @@ def _start_routing(stack: ExitStack, core: Core) -> None:
 
 
 def _start_log_readers(stack: ExitStack, core: Core) -> None:
-    """One for logs that benches write through a mount, and one for those that the worker copies."""
     cycle_s = core.settings.config.events.reader_cycle_wallclock_cap_seconds
-    readers = {"events_reader": "pipe"}
-    if core.settings.config.logs.fallback == "exec":
-        readers["events_reader_exec"] = "exec"
-    for name, via in readers.items():
+    for name, via in bootstrap.log_readers(core.settings).items():
         reader = bootstrap.log_reader(core, HostLogs(core.settings.paths.logs_dir, via))
         status = ReaderStatus(core.store, name, clock.now)
         pump = LogReaderPump(core.store, core.doorbell, reader, status, cycle_s)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from agenttower.bench.wording import one_line
@@ -56,13 +56,14 @@ class Engine:
         from docker import APIClient
         from docker.utils import kwargs_from_env
 
+        timeout = max(timeout, 0.001)
         environment = {**os.environ, "DOCKER_HOST": self._address() or ""}
         with engine_errors():
-            self.knock()
+            self.knock(timeout)
             options = cast("dict[str, Any]", kwargs_from_env(environment=environment))
             client = APIClient(
                 version=self._version or "auto",
-                timeout=max(timeout, 0.001),  # type: ignore[arg-type]  # requests takes fractions
+                timeout=timeout,  # type: ignore[arg-type]  # requests takes fractions
                 **options,
             )
         self._version = client.api_version
@@ -70,25 +71,42 @@ class Engine:
         client.headers["Connection"] = "close"
         return client
 
-    def knock(self) -> None:
+    def ping(self, timeout: float) -> bool:
+        """Whether the engine answers; ``False`` where this machine has none.
+
+        :param timeout: seconds for each of the two or three exchanges.
+        :raises DockerUnavailable: or a subclass: there is one, and it does not answer.
+        """
+        if (path := self._socket_path()) is not None and not os.path.exists(path):
+            return False
+        with contextlib.closing(self.client(timeout)) as client, engine_errors():
+            client.ping()
+        return True
+
+    def knock(self, timeout: float = CALL_SECONDS) -> None:
         """Connect and hang up: the SDK forgets to close a socket whose connection was refused.
 
         :raises OSError: nobody listens at the engine's Unix socket.
         """
+        path = self._socket_path()
+        if path is not None:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(timeout)
+                connection.connect(path)
+
+    def _socket_path(self) -> str | None:
+        """The engine's Unix socket; ``None`` where it listens elsewhere."""
         from docker.utils import parse_host
 
         scheme, _, path = str(parse_host(self._address())).partition("://")
-        if scheme == "http+unix":
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(CALL_SECONDS)
-                connection.connect(path)
+        return path if scheme == "http+unix" else None
 
     def forget_version(self) -> None:
         """Ask the engine again next time: it may be another one now."""
         self._version = None
 
 
-@contextmanager
+@contextlib.contextmanager
 def engine_errors(container_id: str = "") -> Iterator[None]:
     """Raise what the SDK and its HTTP library raise as errors of ours."""
     from docker.errors import APIError, DockerException

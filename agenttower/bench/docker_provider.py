@@ -73,6 +73,14 @@ class DockerProvider:
                 failures.append(ScanFailure(bench_id, error.code, error.message))
         return BenchScan(benches, failures, ignored)
 
+    def ping(self, timeout_s: float) -> bool:
+        """Ask the engine on a connection of its own, for a time-out of its own."""
+        try:
+            return self._engine.ping(timeout_s)
+        except DockerUnavailable:
+            self._engine.forget_version()
+            raise
+
     def inspect(self, bench_id: str) -> BenchInfo:
         with self._calls(bench_id) as client:
             return _bench_info(client.inspect_container(bench_id))

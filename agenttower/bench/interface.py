@@ -348,6 +348,13 @@ class BenchProvider(Protocol):
         :raises DockerUnavailable: or one of its subclasses, when the engine cannot be asked.
         """
 
+    def ping(self, timeout_s: float) -> bool:
+        """Whether benches can be asked for now; ``False`` where this machine has no such engine.
+
+        :param timeout_s: how long one exchange with an engine may take.
+        :raises DockerUnavailable: or a subclass: there is an engine, and it does not answer.
+        """
+
     def inspect(self, bench_id: str) -> BenchInfo:
         """The bench as it is now, in scope or not, running or not.
 

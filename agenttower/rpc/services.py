@@ -9,6 +9,7 @@ from agenttower.rpc.event_services import EventServices
 from agenttower.rpc.services_agents import AgentServices
 from agenttower.rpc.services_app import AppListServices, AppRowServices
 from agenttower.rpc.services_logs import LogChanges, LogReader
+from agenttower.rpc.services_overview import OverviewServices
 from agenttower.rpc.services_prompts import PromptServices, SwitchServices
 from agenttower.rpc.services_routes import Routes
 from agenttower.services.caller import Caller
@@ -17,7 +18,7 @@ Document = Mapping[str, object]
 """A whole result, ready for JSON."""
 
 
-class Services(AgentServices, Protocol):
+class Services(AgentServices, OverviewServices, Protocol):
     """One object for all of them, wired in ``agenttower.bootstrap``.
 
     ``scope`` is the only container whose rows may be shown, or ``None`` for all.

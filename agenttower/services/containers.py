@@ -57,12 +57,14 @@ class ContainerService:
             "containers": [container_view(record) for record in records],
         }
 
-    def scan(self) -> dict[str, Any]:
+    def scan(self, scan_id: str | None = None) -> dict[str, Any]:
         """Run discovery and store the outcome (legacy section 6.3). One scan at a time.
 
+        :param scan_id: what its row is called; ``None`` for a new uuid.
         :raises ConfigInvalid: the name rule cannot be read; scope is never widened.
         :raises DockerUnavailable: or a subclass: no provider could be asked.
         """
+        scan_id = scan_id or str(uuid.uuid4())
         with self._one_scan:
             started = self._clock()
             log.info("container scan started", extra={"action": "scan_started"})
@@ -70,9 +72,9 @@ class ContainerService:
                 rules = load_config(self._paths.config_file).containers
                 found, failures = self._ask(rules.name_contains)
             except AgentTowerError as error:
-                self._record_failure(started, error)
+                self._record_failure(scan_id, started, error)
                 raise
-            return self._store_scan(started, found, failures)
+            return self._store_scan(scan_id, started, found, failures)
 
     def _ask(
         self, name_contains: tuple[str, ...]
@@ -89,7 +91,11 @@ class ContainerService:
         return found, failures
 
     def _store_scan(
-        self, started: Micros, found: Mapping[str, BenchScan], failures: list[AgentTowerError]
+        self,
+        scan_id: str,
+        started: Micros,
+        found: Mapping[str, BenchScan],
+        failures: list[AgentTowerError],
     ) -> dict[str, Any]:
         benches = [bench for scan in found.values() for bench in scan.benches]
         failed = [failure for scan in found.values() for failure in scan.failures]
@@ -102,7 +108,7 @@ class ContainerService:
         ]
         now = self._clock()
         row: dict[str, Any] = {
-            "scan_id": str(uuid.uuid4()),
+            "scan_id": scan_id,
             "started_at": started,
             "completed_at": now,
             "status": "degraded" if details else "ok",
@@ -137,10 +143,10 @@ class ContainerService:
             "error_details": details,
         }
 
-    def _record_failure(self, started: Micros, error: AgentTowerError) -> None:
+    def _record_failure(self, scan_id: str, started: Micros, error: AgentTowerError) -> None:
         now = self._clock()
         row = {
-            "scan_id": str(uuid.uuid4()),
+            "scan_id": scan_id,
             "error_code": error.code,
             "error_message": error.message,
         }

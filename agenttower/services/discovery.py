@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from agenttower.bench.interface import SocketFailure
@@ -41,8 +41,19 @@ CONTAINER_SECONDS = 12.0
 REFRESH_WAIT_S = 20.0
 """How long a refresh waits for its turn."""
 
+SCAN_WAIT_S = 120.0
+"""How long a scan that nobody's request waits for does."""
+
 THREADS = 8
 """So many containers are looked at side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A scan's row as ``scan_panes`` shows it, and each container as it was found."""
+
+    row: dict[str, Any]
+    looks: Sequence[Look]
 
 
 class PaneDiscovery:
@@ -91,37 +102,52 @@ class PaneDiscovery:
         self._somebody_waits = True  # before the try, so that whoever has the turn sees it
         if not self._one_scan.acquire(blocking=False):
             return None
-        return self._scan_in_turn(only_id)
+        return self._scan_in_turn(only_id).row
+
+    def scan_all(self, scan_id: str) -> Outcome:
+        """Look at all containers, whoever scans now; for threads that may wait.
+
+        :param scan_id: what the scan's row is called.
+        :raises BenchTimeout: other scans did not end in time.
+        :raises DockerUnavailable: the engine could not be asked about any container.
+        """
+        self._take_turn(SCAN_WAIT_S)
+        return self._scan_in_turn(None, scan_id)
 
     def refresh(self, container_id: str) -> None:
         """Bring the panes of one container up to date; what fails is in the scan's row.
 
         :raises BenchTimeout: other scans did not end in time.
         """
-        if not self._one_scan.acquire(timeout=REFRESH_WAIT_S):
-            raise BenchTimeout("other scans for panes are under way; try again")
+        self._take_turn(REFRESH_WAIT_S)
         self._scan_in_turn(container_id)
 
-    def _scan_in_turn(self, only_id: str | None) -> dict[str, Any]:
+    def _take_turn(self, patience_s: float) -> None:
+        if not self._one_scan.acquire(timeout=patience_s):
+            raise BenchTimeout("other scans for panes are under way; try again")
+
+    def _scan_in_turn(self, only_id: str | None, scan_id: str | None = None) -> Outcome:
         """The scan of whoever has the turn, which ends with it."""
         self._somebody_waits = False
         try:
-            return self._scan(only_id)
+            return self._scan(only_id, scan_id or str(uuid.uuid4()))
         finally:
             self._one_scan.release()
             if self._somebody_waits:
                 self._wake_readers()
 
-    def _scan(self, only_id: str | None) -> dict[str, Any]:
+    def _scan(self, only_id: str | None, scan_id: str) -> Outcome:
         started = self._clock()
         log.info("pane scan started", extra={"action": "pane_scan_started"})
         known = containers.listing(active_only=False, only_id=only_id)
         looks = self._look_at_all(sorted(one.id for one in known if one.active))
         unavailable = _engine_failure(looks)
         if unavailable is not None:
-            self._store_failure(started, unavailable, [look.container_id for look, _ in looks])
+            asked = [look.container_id for look, _ in looks]
+            self._store_failure(scan_id, started, unavailable, asked)
             raise unavailable
-        return self._store_scan(started, [look for look, _ in looks], known)
+        found = [look for look, _ in looks]
+        return Outcome(self._store_scan(scan_id, started, found, known), found)
 
     # --- looking ---------------------------------------------------------------------------------
 
@@ -150,7 +176,11 @@ class PaneDiscovery:
     # --- writing ---------------------------------------------------------------------------------
 
     def _store_scan(
-        self, started: Micros, looks: Sequence[Look], known: Sequence[ContainerRecord]
+        self,
+        scan_id: str,
+        started: Micros,
+        looks: Sequence[Look],
+        known: Sequence[ContainerRecord],
     ) -> dict[str, Any]:
         now = self._clock()
         sightings = Sightings(started, now)
@@ -158,7 +188,8 @@ class PaneDiscovery:
             transaction.afterwards("crash", lambda: crash_point("pane_scan.committed"))
             sightings.reconcile(looks, [one.id for one in known if not one.active])
             details = _details(looks, sightings.cuts)
-            row = _row(started, now, "degraded" if details else "ok", sightings.counts, details)
+            status = "degraded" if details else "ok"
+            row = _row(scan_id, started, now, status, sightings.counts, details)
             self._record(row, details)
             transaction.afterwards("readers", self._wake_readers)
             crash_point("pane_scan.committing")
@@ -175,11 +206,15 @@ class PaneDiscovery:
         }
 
     def _store_failure(
-        self, started: Micros, error: AgentTowerError, container_ids: Sequence[str]
+        self,
+        scan_id: str,
+        started: Micros,
+        error: AgentTowerError,
+        container_ids: Sequence[str],
     ) -> None:
         now = self._clock()
         first = [{"error_code": error.code, "error_message": error.message}]
-        row = _row(started, now, "failed", Counts(), first)
+        row = _row(scan_id, started, now, "failed", Counts(), first)
         with self._store.transaction() as transaction:
             self._record(row, [])
             for container_id in container_ids:
@@ -219,10 +254,15 @@ def pane_view(record: PaneRecord) -> dict[str, Any]:
 
 
 def _row(
-    started: Micros, now: Micros, status: str, counts: Counts, details: Sequence[dict[str, Any]]
+    scan_id: str,
+    started: Micros,
+    now: Micros,
+    status: str,
+    counts: Counts,
+    details: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     return {
-        "scan_id": str(uuid.uuid4()),
+        "scan_id": scan_id,
         "started_at": started,
         "completed_at": now,
         "status": status,

@@ -21,6 +21,7 @@ from agenttower.services.managed.create import LayoutCreation, Request
 from agenttower.services.managed.recreation import Recreate, Recreation
 from agenttower.services.managed.removal import Removal
 from agenttower.services.managed.views import ManagedViews
+from agenttower.services.overview import Overview
 from agenttower.services.prompting import Prompting
 from agenttower.services.registration import Registration
 from agenttower.services.routes import RouteService
@@ -51,6 +52,7 @@ class Tower:
         routing: RoutingSwitch,
         logs: AgentLogs,
         reading: LogReading,
+        overview: Overview,
         app_lists: AppLists,
     ) -> None:
         self._containers = containers
@@ -72,6 +74,11 @@ class Tower:
         self.routing = routing
         self.logs = logs
         self.log_reading = reading
+        self.readiness = overview.readiness
+        self.dashboard = overview.dashboard
+        self.scans = overview.scans
+        self.warm_up = overview.warm_up
+        self.close = overview.close
         self.resolve_container = containers.resolve
         self.list_layouts = self._views.list_layouts
         self.layout_detail = self._views.layout_detail

@@ -23,8 +23,8 @@ class Fault:
     params: dict[str, Any]
     field: str
     kind: str
-    """``missing``, ``type``, ``bound``, ``length``, ``set``, ``unknown``, or ``inside``: of an object
-    that is a parameter, something is missing or has the wrong type."""
+    """``missing``, ``type``, ``bound``, ``length``, ``set``, ``unknown``, or ``inside``: of a
+    parameter that is an object, a member is missing or has the wrong type."""
     sent: Any = None
 
     def __str__(self) -> str:

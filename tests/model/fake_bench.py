@@ -381,6 +381,9 @@ class FakeProvider:
             ]
         )
 
+    def ping(self, timeout_s: float) -> bool:
+        return True
+
     def inspect(self, bench_id: str) -> BenchInfo:
         container = self._world.ask_engine(bench_id)
         assert container is not None

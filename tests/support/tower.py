@@ -28,6 +28,8 @@ class Tower:
         self.home = home
         self.environ = dict(home.environ)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.prefix: tuple[str, ...] = ()
+        """A program that starts the processes, with its options."""
         self._said_before: dict[str, int] = {}
 
     @property
@@ -45,7 +47,7 @@ class Tower:
             with self._log(role).open("ab") as log:
                 self._said_before[role] = log.tell()
                 self.processes[role] = subprocess.Popen(
-                    [sys.executable, "-m", "agenttower.cli.main", role],
+                    [*self.prefix, sys.executable, "-m", "agenttower.cli.main", role],
                     env=self.environ | (environ or {}),
                     stdin=subprocess.DEVNULL,
                     stdout=log,

@@ -198,3 +198,8 @@ Event.add_index(
         SQL("kind = 'managed'")
     )
 )
+Event.add_index(
+    Event.index(Event.created_at, name="event_route_skipped").where(
+        SQL("kind = 'route' AND event_type = 'route_skipped'")
+    )
+)

@@ -94,6 +94,9 @@ class PaneScan(Table):
     error_details = TextField()
 
 
+PaneScan.add_index(PaneScan.index(PaneScan.completed_at, name="pane_scan_newest"))
+
+
 class Attention(Table):
     """A pane that waits for a person, by the id of its agent; also before it is registered.
 
