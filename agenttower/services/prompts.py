@@ -7,7 +7,6 @@ commit together.
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from dataclasses import dataclass, field, replace
 
@@ -15,8 +14,6 @@ from agenttower.clock import MILLISECOND, SECOND, Clock, Micros
 from agenttower.crashpoints import crash_point
 from agenttower.domain.attribution import NOBODY, Attribution
 from agenttower.domain.prompts import (
-    HOST_OPERATOR,
-    OPERATOR,
     Action,
     BlockReason,
     Form,
@@ -40,6 +37,7 @@ from agenttower.errors import (
     SwitchIsOff,
     TerminalState,
 )
+from agenttower.services import prompt_parties as parties
 from agenttower.services.prompt_changes import PromptChanges
 from agenttower.services.switch import RoutingSwitch
 from agenttower.store import prompt_delays, prompts, targets
@@ -114,8 +112,8 @@ class PromptQueue:
         target = targets.addressee(new.target)
         if target is None:
             raise AgentNotFound(new.target)
-        sender, sender_active = _sender(new.sender)
-        to = _identity(target)
+        sender, sender_active = parties.sender(new.sender)
+        to = parties.identity(target)
         message_id = new.message_id or str(uuid.uuid4())
         head = headers(message_id, sender, to, new.form)
         check_body(new.body, head)
@@ -133,10 +131,10 @@ class PromptQueue:
                 "state": PromptState.QUEUED if reason is None else PromptState.BLOCKED,
                 "block_reason": reason,
                 "form": new.form,
-                **_columns("sender", sender),
-                **_columns("target", to),
+                **parties.columns("sender", sender),
+                **parties.columns("target", to),
                 "target_container_id": target.agent.container_id,
-                "target_pane": _pane_key(target),
+                "target_pane": parties.pane_key(target),
                 "envelope_body": new.body,
                 "envelope_size_bytes": len(head) + len(new.body),
                 "envelope_body_sha256": hashlib.sha256(new.body).hexdigest(),
@@ -295,44 +293,6 @@ class PromptQueue:
         assert changed is not None, "read in this very transaction"
         crash_point("prompt.acting")
         return changed
-
-
-def _sender(agent_id: str) -> tuple[Identity, bool]:
-    if agent_id == HOST_OPERATOR:
-        return OPERATOR, True
-    found = targets.addressee(agent_id)
-    if found is None:
-        raise AgentNotFound(agent_id)
-    return _identity(found), found.agent.active
-
-
-def _identity(found: Addressee) -> Identity:
-    agent = found.agent
-    return Identity(agent.agent_id, agent.label, agent.role, agent.capability or None)
-
-
-def _columns(side: str, who: Identity) -> dict[str, object]:
-    return {
-        f"{side}_agent_id": who.agent_id,
-        f"{side}_label": who.label,
-        f"{side}_role": who.role,
-        f"{side}_capability": who.capability,
-    }
-
-
-def _pane_key(target: Addressee) -> str:
-    """The whole key of the target's pane: ``%N`` alone repeats across tmux servers."""
-    agent = target.agent
-    return json.dumps(
-        {
-            "container_id": agent.container_id,
-            "tmux_socket_path": agent.tmux_socket_path,
-            "tmux_session_name": agent.tmux_session_name,
-            "tmux_window_index": agent.tmux_window_index,
-            "tmux_pane_index": agent.tmux_pane_index,
-            "tmux_pane_id": agent.tmux_pane_id,
-        }
-    )
 
 
 def _open_prompt(message_id: str, scope: str | None) -> PromptRecord:
