@@ -78,7 +78,7 @@ def _further_pages(panel: Panel, size: int, count: int) -> list[Measure]:
 def _narrowed(panel: Panel, size: int, count: int) -> list[Measure]:
     return [
         Measure(
-            f"{method}, {', '.join(map(str, params.values()))}",
+            f"{method}, {_said(params)}",
             "ms",
             _times(panel, method, params, count),
             _aims(),
@@ -96,6 +96,11 @@ def _times(panel: Panel, method: str, params: dict[str, Any], count: int) -> lis
         panel.result(method, **params)
         took.append((time.perf_counter() - start) * 1e3)
     return took
+
+
+def _said(params: dict[str, Any]) -> str:
+    order = [f"by {params['order_by']}"] if "order_by" in params else []
+    return ", ".join([*(f"{name} = {value}" for name, value in params["filters"].items()), *order])
 
 
 def _aims() -> list[Aim]:

@@ -134,6 +134,7 @@ class Prompt(msgspec.Struct, frozen=True):
     detail: Annotated[str | None, Meta(description="what happened; additive")]
     submission: Annotated[Literal["submitted", "unverified"] | None, Meta(description="additive")]
     submission_reason: Annotated[str | None, Meta(description="additive")]
+    delayed_until: Annotated[Time | None, Meta(description="when a delay ends by itself; additive")]
 
 
 class OperatorPrompt(Prompt, frozen=True):

@@ -11,7 +11,7 @@ import json
 import uuid
 from dataclasses import dataclass, field, replace
 
-from agenttower.clock import MILLISECOND, Clock, Micros
+from agenttower.clock import MILLISECOND, SECOND, Clock, Micros
 from agenttower.crashpoints import crash_point
 from agenttower.domain.attribution import NOBODY, Attribution
 from agenttower.domain.prompts import (
@@ -47,8 +47,8 @@ from agenttower.store.database import Store, Transaction
 from agenttower.store.prompts import PromptRecord
 from agenttower.store.targets import Addressee
 
-NEVER: Micros = 2**63 - 1
-"""The latest time that a row can hold."""
+NEVER: Micros = 253_402_300_799 * SECOND
+"""The last second of the year 9999: no later time can be written."""
 
 
 @dataclass(frozen=True, slots=True)

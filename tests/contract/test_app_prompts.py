@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agenttower import clock
-from agenttower.clock import MILLISECOND
+from agenttower.clock import MILLISECOND, to_millis
 from agenttower.protocol.app.prompts import PAYLOAD_LIMIT
 from agenttower.services.caller import HOST
 from agenttower.services.delivery import Delivery
@@ -245,10 +245,13 @@ class TestDeciding:
         due_at = prompt_delays.of(message_id)
         assert due_at is not None
         assert due_at // MILLISECOND == row["last_updated_at"] + 60_000
+        shown = self.desk.request("queue.show", {"message_id": message_id})["result"]
+        assert shown["delayed_until"] == to_millis(due_at)
         self.desk.ask("app.queue.approve", message_id=message_id)
         assert prompt_delays.next_due() is None
         self.desk.ask("app.queue.delay", message_id=message_id, delay_ms=10**30)
-        assert prompt_delays.of(message_id) == 2**63 - 1
+        shown = self.desk.request("queue.show", {"message_id": message_id})["result"]
+        assert shown["delayed_until"] == "9999-12-31T23:59:59.000Z"
         self.desk.ask("app.queue.cancel", message_id=message_id)
         assert prompt_delays.next_due() is None
         assert self.desk.by_app() == [

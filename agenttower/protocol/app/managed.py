@@ -8,27 +8,32 @@ from dataclasses import replace
 from agenttower.protocol import managed
 from agenttower.protocol.declaration import Declaration, Gate
 
-OF_MANAGED: dict[str, Declaration] = {
-    "app.managed_layout_create": managed.CREATE,
-    "app.managed_layout_list": managed.LIST_LAYOUTS,
-    "app.managed_layout_detail": managed.LAYOUT_DETAIL,
-    "app.managed_layout_remove": managed.REMOVE_LAYOUT,
-    "app.managed_pane_list": managed.LIST_PANES,
-    "app.managed_pane_detail": managed.PANE_DETAIL,
-    "app.managed_pane_remove": managed.REMOVE_PANE,
-    "app.managed_pane_recreate": managed.RECREATE,
-    "app.managed_pane_promote_from_adopted": managed.PROMOTE,
-}
-"""The method of ``managed.*`` that each one is."""
 
-DECLARATIONS: dict[str, Declaration] = {
-    name: replace(
-        same,
-        name=name,
-        gate=Gate.HOST,
-        errors=("validation_failed", *same.errors),
-        session=True,
-        strict=False,
-    )
-    for name, same in OF_MANAGED.items()
-}
+def _of_app(same: Declaration) -> Declaration:
+    """``managed.pane.remove`` as ``app.managed_pane_remove``."""
+    name = "app." + same.name.replace(".", "_")
+    return replace(same, name=name, gate=Gate.HOST, session=True, strict=False)
+
+
+LAYOUT_CREATE = _of_app(managed.CREATE)
+LAYOUT_LIST = _of_app(managed.LIST_LAYOUTS)
+LAYOUT_DETAIL = _of_app(managed.LAYOUT_DETAIL)
+LAYOUT_REMOVE = _of_app(managed.REMOVE_LAYOUT)
+PANE_LIST = _of_app(managed.LIST_PANES)
+PANE_DETAIL = _of_app(managed.PANE_DETAIL)
+PANE_REMOVE = _of_app(managed.REMOVE_PANE)
+PANE_RECREATE = _of_app(managed.RECREATE)
+PANE_PROMOTE = _of_app(managed.PROMOTE)
+
+OF_MANAGED: tuple[tuple[Declaration, Declaration], ...] = (
+    (LAYOUT_CREATE, managed.CREATE),
+    (LAYOUT_LIST, managed.LIST_LAYOUTS),
+    (LAYOUT_DETAIL, managed.LAYOUT_DETAIL),
+    (LAYOUT_REMOVE, managed.REMOVE_LAYOUT),
+    (PANE_LIST, managed.LIST_PANES),
+    (PANE_DETAIL, managed.PANE_DETAIL),
+    (PANE_REMOVE, managed.REMOVE_PANE),
+    (PANE_RECREATE, managed.RECREATE),
+    (PANE_PROMOTE, managed.PROMOTE),
+)
+"""Each method with the one of ``managed.*`` that it is."""

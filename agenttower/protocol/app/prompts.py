@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -22,7 +22,7 @@ class SendInput(msgspec.Struct, frozen=True):
 
     target_agent_id: Annotated[str, Meta(min_length=1)]
     payload: Annotated[
-        dict[str, object],
+        dict[str, Any],
         Meta(description="the agent gets it as JSON with sorted keys, at most 16384 bytes"),
     ]
     idempotency_key: (

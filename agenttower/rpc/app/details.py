@@ -15,44 +15,51 @@ from agenttower.rpc.app.errors import AppError
 from agenttower.rpc.app.sessions import AppSessions
 from agenttower.rpc.method import Call, Method
 from agenttower.rpc.services import Services
+from agenttower.rpc.services_app import AppRowServices
 
 LARGEST_ID = 2**63 - 1
-Look = Callable[[Any], msgspec.Struct | None]
+Look = Callable[[AppRowServices, Any], msgspec.Struct | None]
+
+
+def _pane(rows: AppRowServices, asked: lists.PaneId) -> msgspec.Struct | None:
+    return rows.pane(asked.pane_id, _given(asked.container_id), _given(asked.tmux_socket))
+
+
+def _event(rows: AppRowServices, asked: lists.EventId) -> msgspec.Struct | None:
+    event_id = int(asked.event_id)
+    return rows.event(event_id) if event_id <= LARGEST_ID else None
+
+
+LOOKS: tuple[tuple[Declaration, Look, str], ...] = (
+    (lists.CONTAINER, lambda rows, asked: rows.container(asked.container_id), "container"),
+    (lists.PANE, _pane, "pane"),
+    (lists.AGENT, lambda rows, asked: rows.agent(asked.agent_id), "agent"),
+    (
+        lists.LOG_ATTACHMENT,
+        lambda rows, asked: rows.log_attachment(asked.attachment_id),
+        "log attachment",
+    ),
+    (lists.EVENT, _event, "event"),
+    (lists.MESSAGE, lambda rows, asked: rows.message(asked.message_id), "prompt"),
+    (lists.ROUTE, lambda rows, asked: rows.route(asked.route_id), "route"),
+)
+"""What is looked up, how, and what people call it."""
 
 
 def detail_methods(services: Services, sessions: AppSessions) -> dict[str, Method[Any]]:
     """One row by its id, over one set of services."""
-    rows = services.app_rows
-
-    def pane(asked: lists.PaneId) -> msgspec.Struct | None:
-        return rows.pane(asked.pane_id, _given(asked.container_id), _given(asked.tmux_socket))
-
-    def event(asked: lists.EventId) -> msgspec.Struct | None:
-        event_id = int(asked.event_id)
-        return rows.event(event_id) if event_id <= LARGEST_ID else None
-
-    details: list[tuple[Declaration, Look, str]] = [
-        (lists.CONTAINER, lambda asked: rows.container(asked.container_id), "container"),
-        (lists.PANE, pane, "pane"),
-        (lists.AGENT, lambda asked: rows.agent(asked.agent_id), "agent"),
-        (
-            lists.LOG_ATTACHMENT,
-            lambda asked: rows.log_attachment(asked.attachment_id),
-            "log attachment",
-        ),
-        (lists.EVENT, event, "event"),
-        (lists.MESSAGE, lambda asked: rows.message(asked.message_id), "prompt"),
-        (lists.ROUTE, lambda asked: rows.route(asked.route_id), "route"),
-    ]
     return {
-        declared.name: _bound(declared, look, noun, sessions) for declared, look, noun in details
+        declared.name: _bound(declared, look, noun, services, sessions)
+        for declared, look, noun in LOOKS
     }
 
 
-def _bound(declared: Declaration, look: Look, noun: str, sessions: AppSessions) -> Method[Any]:
+def _bound(
+    declared: Declaration, look: Look, noun: str, services: Services, sessions: AppSessions
+) -> Method[Any]:
     def handler(call: Call[InSession[Any]]) -> msgspec.Struct:
         asked = call.params.params
-        row = look(asked)
+        row = look(services.app_rows, asked)
         if row is None:
             raise _missing(declared, asked, noun)
         return declared.result(row)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from agenttower.errors import AgentTowerError
-from agenttower.protocol.app.managed import DECLARATIONS, OF_MANAGED
+from agenttower.protocol.app.managed import OF_MANAGED
 from agenttower.rpc.app.binding import Handler, InSession, app_method
 from agenttower.rpc.app.refusals import in_managed_words
 from agenttower.rpc.app.sessions import AppSessions
@@ -20,8 +20,8 @@ def managed_methods(services: Services, sessions: AppSessions) -> dict[str, Meth
     """M1 to M9, over one set of services."""
     same = {**layouts.managed_methods(services), **lifecycle.lifecycle_methods(services)}
     return {
-        name: app_method(declared, _in_session(same[OF_MANAGED[name].name]), sessions)
-        for name, declared in DECLARATIONS.items()
+        ours.name: app_method(ours, _in_session(same[theirs.name]), sessions)
+        for ours, theirs in OF_MANAGED
     }
 
 

@@ -73,8 +73,7 @@ def prompt_methods(services: Services, sessions: AppSessions) -> dict[str, Metho
 
 
 def _scoped(session: AppSession, key: str | None) -> str | None:
-    """The key as it is stored: two sessions never share one. The colons keep it apart from keys
-    of ``queue.operator_input``, which cannot have any."""
+    """The key as it is stored: two sessions never share one, and nobody else can name it."""
     return None if key is None else f"app:{session.nonce}:{key}"
 
 

@@ -98,5 +98,5 @@ def test_codes_are_declared() -> None:
         assert codes <= set(declaration.errors), name
         assert set(declaration.errors) <= set(ERRORS), name
         assert not set(declaration.errors) & (set(COMMON) - {"permission_denied"})
-    for each in managed.DECLARATIONS.values():
+    for each, _ in managed.OF_MANAGED:
         assert set(each.errors) <= {*ERRORS, *MANAGED_ERRORS}, each.name
