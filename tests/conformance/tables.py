@@ -36,6 +36,7 @@ LINES = (
     ("legacy", b"[]", "bad_request", ""),
     ("legacy", b'{"method": ""}', "bad_request", ""),
     ("legacy", b'{"method": "ping", "x": "' + _LONG + b'"}', "request_too_large", ""),
+    ("app", b"", "malformed_request", "reason"),
     ("app", b'{"method": "app.hello"} {}', "malformed_request", "reason"),
     (
         "app",
