@@ -30,7 +30,7 @@ class AddRoute(msgspec.Struct, frozen=True):
     order."""
 
     event_type: EventType
-    target: RouteTarget
+    target: Annotated[RouteTarget, Meta(examples=[{"rule": "source"}])]
     template: Annotated[str, Meta(description="text with `{field}`; braces are doubled")]
     source_scope: SourceScope = SourceScope()
     master: RouteMaster = RouteMaster()
