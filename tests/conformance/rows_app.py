@@ -10,8 +10,8 @@ from typing import Any
 from agenttower.protocol.app.managed import OF_MANAGED
 from agenttower.rpc.app.sessions import CAP
 from tests.conformance.row import Row, no, ok
-from tests.conformance.rows_managed import MANAGED_ROWS, stopped
-from tests.conformance.rows_older import deaf_tmux, of
+from tests.conformance.rows_managed import MANAGED_ROWS
+from tests.conformance.rows_older import of
 from tests.conformance.scene import NO_ID, NOBODY, Scene
 
 
@@ -22,44 +22,6 @@ def every_session_taken(s: Scene) -> Iterator[None]:
     yield
 
 
-@contextmanager
-def switched_off(s: Scene) -> Iterator[None]:
-    s.result("routing.disable")
-    try:
-        yield
-    finally:
-        s.result("routing.enable")
-
-
-@contextmanager
-def queued(s: Scene) -> Iterator[None]:
-    """The prompt that waited for a decision waits for its delivery."""
-    with switched_off(s):
-        s.result("queue.approve", message_id=s.held_too)
-        yield
-
-
-def pane(name: str, **said: Any) -> Any:
-    """What adopts the pane of a session."""
-
-    def given(s: Scene) -> dict[str, Any]:
-        key = s.keys[name]
-        return {
-            "container_id": key["container_id"],
-            "tmux_socket": key["tmux_socket_path"],
-            "session_name": key["tmux_session_name"],
-            "window_index": key["tmux_window_index"],
-            "pane_index": key["tmux_pane_index"],
-            "pane_id": key["tmux_pane_id"],
-            "role": "slave",
-            "capability": "codex",
-            "label": name,
-            **said,
-        }
-
-    return given
-
-
 def scanned(s: Scene) -> dict[str, Any]:
     begun = s.result("app.scan.containers", app_session_token=s.token, wait=False)
     return {"scan_id": begun["scan_id"]}
@@ -68,16 +30,6 @@ def scanned(s: Scene) -> dict[str, Any]:
 def logged(s: Scene) -> dict[str, Any]:
     log = s.result("attach_log_status", agent_id=s.ids["taken"])["attachment"]
     return {"attachment_id": log["attachment_id"]}
-
-
-def away(s: Scene) -> dict[str, Any]:
-    """An agent whose container does not run any more."""
-    stopped(s)
-    return {"agent_id": s.ids["away"]}
-
-
-def prompting(name: str) -> Any:
-    return lambda s: {"target_agent_id": s.ids[name], "payload": {"text": "hello"}}
 
 
 def held_too(s: Scene) -> dict[str, Any]:
@@ -130,37 +82,6 @@ READ_ROWS = (
     no("app.route.detail", "route_not_found", {"route_id": NO_ID}, "route_id"),
 )
 
-CHANGE_ROWS = (
-    ok("app.agent.register_from_pane", pane("app")),
-    no("app.agent.register_from_pane", "pane_already_registered", pane("taken"), "agent_id"),
-    no(
-        "app.agent.register_from_pane",
-        "pane_not_found",
-        pane("free2", session_name="another"),
-        "pane_id mismatch_field",
-    ),
-    ok("app.agent.update", of("twin1", label="twin", project_path="/src")),
-    no("app.agent.update", "agent_not_found", {"agent_id": NOBODY}, "agent_id"),
-    ok("app.log.attach", of("twin2")),
-    ok("app.log.detach", of("twin2")),
-    no("app.log.attach", "log_attach_blocked", of("twin1"), "agent_id reason", during=deaf_tmux),
-    no("app.log.attach", "container_inactive", away, "container_id"),
-    ok("app.send_input", prompting("taken")),
-    no("app.send_input", "routing_disabled", prompting("taken"), during=switched_off),
-    no("app.send_input", "permission_denied", prompting("boss"), "reason"),
-    ok("app.queue.approve", lambda s: {"message_id": s.prompt_for("gone")}),
-    ok("app.queue.delay", lambda s: held_too(s) | {"delay_ms": 3_600_000}, during=queued),
-    ok("app.queue.cancel", lambda s: held_too(s) | {"reason": "over"}),
-    no("app.queue.cancel", "stale_object", held_too),
-    ok(
-        "app.route.add",
-        {"event_type": "error", "target": {"rule": "source"}, "template": "{event_excerpt}"},
-    ),
-    ok("app.route.update", lambda s: route_too(s) | {"enabled": False}),
-    ok("app.route.remove", route_too),
-    no("app.route.remove", "route_not_found", route_too, "route_id"),
-)
-
 _TWINS = {managed.name: of_app.name for of_app, managed in OF_MANAGED}
 _WITHOUT_DETAILS = {"tmux_unavailable"}
 
@@ -187,7 +108,6 @@ MANAGED_TWINS = (
 APP_ROWS = (
     *BOOTSTRAP_ROWS,
     *READ_ROWS,
-    *CHANGE_ROWS,
     *MANAGED_TWINS,
     no("app.hello", "validation_failed", {}, "field reason", during=every_session_taken),
 )

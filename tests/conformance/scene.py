@@ -23,7 +23,7 @@ from tests.support.waiting import wait_until
 
 NOBODY = "agt_000000000000"
 NO_ID = "00000000-0000-4000-8000-000000000000"
-SESSIONS = ("taken", "boss", "twin1", "twin2", "gone", "free", "free2", "swarm", "app")
+SESSIONS = ("taken", "boss", "twin1", "twin2", "gone", "free", "free2", "swarm")
 
 
 def text(body: bytes | str = b"hello") -> str:

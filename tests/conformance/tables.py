@@ -5,11 +5,7 @@ from __future__ import annotations
 from agenttower.rpc.framing import APP_REQUEST_LIMIT
 from tests.conformance.row import no, ok
 from tests.conformance.rows_app import APP_ROWS
-from tests.conformance.rows_app_changes import (
-    APP_CHANGE_ROWS,
-    APP_MANAGED_ROWS,
-    APP_ROWS_WITHOUT_AN_ENGINE,
-)
+from tests.conformance.rows_app_changes import APP_CHANGE_ROWS
 from tests.conformance.rows_managed import MANAGED_ROWS
 from tests.conformance.rows_older import (
     AGENT_ROWS,
@@ -28,10 +24,8 @@ ROWS = (
     *EVENT_ROWS,
     *PROMPT_ROWS,
     *ROUTE_ROWS,
-    *APP_ROWS_WITHOUT_AN_ENGINE,
     *MANAGED_ROWS,
     *APP_CHANGE_ROWS,
-    *APP_MANAGED_ROWS,
     *APP_ROWS,
     *LAST_ROWS,
 )
