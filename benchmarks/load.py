@@ -14,7 +14,7 @@ from docker.models.containers import Container
 
 from benchmarks import machine
 from benchmarks.crowd import Asked, Crowd
-from benchmarks.report import Aim, Measure, Ratio, Section
+from benchmarks.report import Measure, Ratio, Section
 from benchmarks.scope import Scope
 from benchmarks.testbed import Testbed, testbed
 
@@ -39,7 +39,7 @@ def run(scope: Scope) -> Section:
     with testbed(scope.engine()) as bed:
         benches = [bed.bench() for _ in range(BENCHES)]
         kept = [bed.create(bench, "kept").detail for bench in benches]
-        reads = _reads(kept[0]["layout_id"], str(benches[0].id))
+        reads = _reads(kept[0]["layout_id"])
         with _watching(bed) as watched:
             crowd = Crowd(bed.tower.socket_path, reads, CLIENTS - BENCHES, seconds, PAUSE_S)
             creations = _come_and_go(bed, benches, time.monotonic() + seconds)
@@ -47,10 +47,7 @@ def run(scope: Scope) -> Section:
     assert not found.errors, found.errors[:5]
     assert not creations.failures, creations.failures
     measures = [
-        *(
-            Measure(name, "ms", took, [Aim("p99", 250)] if name == "ping" else [])
-            for name, took in sorted(found.took.items())
-        ),
+        *(Measure(name, "ms", took) for name, took in sorted(found.took.items())),
         Measure("create accepted", "ms", creations.accepted_ms),
         Measure("layout ready", "s", creations.ready_s, note="three panes, in the middle of it"),
         Measure("layout removed", "s", creations.removed_s),
@@ -60,7 +57,13 @@ def run(scope: Scope) -> Section:
         f"{CLIENTS} clients for {seconds} s",
         measures,
         ratios=[
-            Ratio(f"RSS of {role}, last third / first third", _growth(samples))
+            Ratio(f"RSS of {role}, last quarter / second quarter", _growth(samples))
+            for role, samples in watched.rss_mib.items()
+        ],
+        breakdown=[
+            Measure(
+                f"RSS of {role}", "MiB", samples, note="once a second, from the first request on"
+            )
             for role, samples in watched.rss_mib.items()
         ],
         notes=[
@@ -73,15 +76,16 @@ def run(scope: Scope) -> Section:
     )
 
 
-def _reads(layout_id: str, container_id: str) -> list[Asked]:
+def _reads(layout_id: str) -> list[Asked]:
+    """Their answers do not grow with what was removed, so memory that grows would be a leak."""
     return [
         ("ping", {}),
         ("status", {}),
         ("list_containers", {}),
-        ("list_agents", {}),
-        ("managed.layout.list", {"limit": 50}),
+        ("list_agents", {"active_only": True}),
+        ("managed.layout.list", {"limit": 10}),
         ("managed.layout.detail", {"layout_id": layout_id}),
-        ("managed.pane.list", {"container_id": container_id}),
+        ("managed.pane.list", {"layout_id": layout_id}),
         ("managed.event.list", {"limit": 50}),
         ("events.list", {}),
         ("queue.list", {}),
@@ -148,5 +152,6 @@ def _watching(bed: Testbed) -> Iterator[Watched]:
 
 
 def _growth(samples: list[float]) -> float:
-    third = max(1, len(samples) // 3)
-    return fmean(samples[-third:]) / fmean(samples[:third])
+    """The first quarter is not in it: until then threads and their connections are being made."""
+    quarter = max(1, len(samples) // 4)
+    return fmean(samples[-quarter:]) / fmean(samples[quarter : 2 * quarter])

@@ -77,10 +77,12 @@ class Engine:
         :param timeout: seconds for each of the two or three exchanges.
         :raises DockerUnavailable: or a subclass: there is one, and it does not answer.
         """
-        if (path := self._socket_path()) is not None and not os.path.exists(path):
-            return False
-        with contextlib.closing(self.client(timeout)) as client, engine_errors():
-            client.ping()
+        with engine_errors():
+            path = self._socket_path()
+            if path is not None and not os.path.exists(path):
+                return False
+            with contextlib.closing(self.client(timeout)) as client:
+                client.ping()
         return True
 
     def knock(self, timeout: float = CALL_SECONDS) -> None:

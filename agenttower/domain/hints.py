@@ -37,7 +37,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """What there is, as readiness and dashboard count it alike."""
+    """What there is. Of numbers only whether they are 0 counts."""
 
     docker: Health
     running_containers: int

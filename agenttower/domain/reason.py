@@ -16,9 +16,14 @@ def reason_line(text: str, limit: int = LIMIT) -> str:
 
     What is longer ends in ``...``. Addresses such as ``unix:///run/x`` count as paths.
 
-    >>> reason_line("no\\n/run/docker.sock here")
-    'no (path) here'
+    >>> reason_line("not\\n/run/docker.sock: refused")
+    'not (path): refused'
     """
-    line = " ".join(_PATH.sub("(path)", " ".join(text.split())).split())
+    line = _PATH.sub(_instead, " ".join(text.split()))
     line = "".join(character if character.isprintable() else " " for character in line)
     return line if len(line) <= limit else line[: limit - len(_CUT)] + _CUT
+
+
+def _instead(path: re.Match[str]) -> str:
+    """A path may end a sentence, or stand before what is said of it."""
+    return "(path)" + path[0][len(path[0].rstrip(".:")) :]

@@ -16,16 +16,15 @@ from agenttower.protocol.errors import FRAMING, LEGACY, NAMESPACES, codes_of, na
 def declarations() -> dict[str, Declaration]:
     """Every method of the protocol: the older surfaces, ``managed.*``, ``app.*``, by name in each.
 
-    A module of this package adds a method by having its declaration as a constant, or in one.
+    A module of this package adds a method by having its declaration as a constant.
     """
     found: dict[str, Declaration] = {}
     package = agenttower.protocol
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        for constant in vars(importlib.import_module(module.name)).values():
-            for value in constant.values() if isinstance(constant, dict) else (constant,):
-                if isinstance(value, Declaration):
-                    known = found.setdefault(value.name, value)
-                    assert known is value, f"{value.name} is declared twice"
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, Declaration):
+                known = found.setdefault(value.name, value)
+                assert known is value, f"{value.name} is declared twice"
     order = NAMESPACES.index
     return dict(sorted(found.items(), key=lambda item: (order(namespace_of(item[0])), item[0])))
 

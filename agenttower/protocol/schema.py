@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -38,8 +39,17 @@ MESSAGE_LIMIT = 2048
 _REFUSALS = {
     LEGACY: FRAMING,
     MANAGED: ("unknown_method",),
-    APP: ("unknown_method", "malformed_request", "payload_too_large", "host_only"),
+    APP: (
+        "host_only",
+        "internal_error",
+        "malformed_request",
+        "payload_too_large",
+        "permission_denied",
+        "unknown_method",
+    ),
 }
+"""An empty line, and who is turned away before any line, are answered in the envelope of
+``app.*``, which has every key of the older one."""
 
 
 def document(method: str | None = None) -> Schema:
@@ -86,6 +96,7 @@ def _facts(declared: Declaration) -> Schema:
     }
 
 
+@cache
 def _definitions() -> dict[str, Schema]:
     known = declarations()
     structs: list[type[msgspec.Struct]] = [

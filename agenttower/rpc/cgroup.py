@@ -17,7 +17,7 @@ _ID = "[0-9a-f]{64}"
 _SHORT_ID = "[0-9a-f]{12}"
 _BARE_ID = re.compile(rf"({_ID})(?:\.scope)?")
 _NAMED_ID = re.compile(
-    rf"(?:docker|libpod|cri-containerd|crio|containerd|nerdctl|cri-o)-({_ID}|{_SHORT_ID})"
+    rf"(?:docker|libpod|libpod-payload|cri-containerd|crio|containerd|nerdctl|cri-o)-({_ID}|{_SHORT_ID})"
     r"(?:\.scope)?"
 )
 """``docker-<id>.scope``, ``libpod-<id>``; not ``libpod-conmon-<id>`` (a host process)."""

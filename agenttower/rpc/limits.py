@@ -71,14 +71,16 @@ class Limits:
         return {"host": self.host, "bench": self.bench, "unknown": self.unknown}[kind]
 
 
-def fitting_descriptors(limits: Limits) -> Limits:
+def fitting_descriptors(limits: Limits, each: int = 1) -> Limits:
     """``limits`` with no more connections than three quarters of this process's descriptors.
 
     The rest is for the database, for ``/proc`` and for whatever else an answer needs.
+
+    :param each: descriptors of one connection.
     """
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return limits
-    places = min(limits.connections, max(1, soft * 3 // 4))
+    places = min(limits.connections, max(1, soft * 3 // 4 // each))
     foreign = min(limits.foreign_connections, max(1, places * 3 // 4))
     return replace(limits, connections=places, foreign_connections=foreign)

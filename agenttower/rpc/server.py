@@ -25,8 +25,9 @@ from agenttower.rpc.intake import Intake
 from agenttower.rpc.limits import Limits, fitting_descriptors
 from agenttower.rpc.method import Pending
 from agenttower.rpc.methods import MethodTable
+from agenttower.rpc.outlet import Outlet
 from agenttower.rpc.parking import NEVER, Parking
-from agenttower.rpc.peer import identify
+from agenttower.rpc.peer import identify, kernel_gives_peer_pidfd
 from agenttower.rpc.pool import Pool
 from agenttower.rpc.throttle import Throttle
 from agenttower.rpc.waker import Waker
@@ -35,13 +36,7 @@ from agenttower.settings import HostRule
 
 log = logging.getLogger(__name__)
 
-_LONG_ANSWER = 65536
-"""Bytes from which on an answer is counted among what a peer holds."""
 _MOST_EVENTS = 512
-_UNTAKEN = (
-    "the answer is long, and this client has not taken its earlier ones; the request was carried "
-    "out: read those answers, then look again"
-)
 
 
 class Server:
@@ -65,7 +60,9 @@ class Server:
         """
         self._dispatcher = Dispatcher(methods, resolve_container)
         self._resolve_container = resolve_container
-        self._limits = fitting_descriptors(limits or Limits())
+        # Where the kernel cannot give a process's handle later, each connection holds one.
+        each = 1 if kernel_gives_peer_pidfd() else 2
+        self._limits = fitting_descriptors(limits or Limits(), each)
         self._host_rule: HostRule = host_rule
         self._made_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         self._accounts = Accounts(self._limits)
@@ -73,13 +70,22 @@ class Server:
             self._limits.threads, on_thread_exit, foreign_running=self._limits.foreign_running
         )
         self._deadlines = Deadlines()
+        self._outlet = Outlet(
+            self._dispatcher,
+            self._accounts,
+            self._limits,
+            self._deadlines,
+            watch=lambda connection, events: self._epoll.modify(connection.socket, events),
+            keep=lambda connection: self._intake.await_next(connection),
+            close=self._close,
+        )
         self._intake = Intake(
             self._dispatcher,
             self._accounts,
             self._limits,
             self._deadlines,
             begin=self._begin,
-            answer=self._answer,
+            answer=self._outlet.answer,
             close=self._close,
         )
         self._waker = Waker()
@@ -208,7 +214,7 @@ class Server:
                 case Phase.READING | Phase.COUNTING:
                     self._intake.read(connection)
                 case Phase.WRITING:
-                    self._write(connection)
+                    self._outlet.write(connection)
                 case Phase.LINGERING:
                     if not connection.discard():
                         self._close(connection)
@@ -245,7 +251,7 @@ class Server:
                 f"{waiting} requests of this client wait already and this one was not begun; "
                 "wait for answers, then try again"
             )
-            self._answer(connection, self._dispatcher.refuse(job, message))
+            self._outlet.answer(connection, self._dispatcher.refuse(job, message))
             return
         self._submit(connection, job)
 
@@ -287,7 +293,7 @@ class Server:
             connection.stops_server = isinstance(outcome, Answer) and outcome.stops_server
             self._close(connection)
         elif isinstance(outcome, Answer):
-            self._answer(connection, outcome)
+            self._outlet.answer(connection, outcome)
         elif self._stopping or self._parking.full(connection.account):
             self._submit(connection, run.job, final=True)
         else:
@@ -301,48 +307,7 @@ class Server:
             if connection.job is not None:
                 self._submit(connection, connection.job)
 
-    # --- answers -------------------------------------------------------------------------------
-
-    def _answer(self, connection: Connection, answer: Answer) -> None:
-        answer = self._affordable(connection, answer)
-        connection.job = None
-        connection.put(answer.line)
-        connection.stops_server = answer.stops_server
-        connection.kept_open = answer.keep_open and not answer.stops_server
-        connection.phase = Phase.WRITING
-        self._deadlines.set(connection, time.monotonic() + self._limits.send_s)
-        self._write(connection)
-
-    def _affordable(self, connection: Connection, answer: Answer) -> Answer:
-        """The answer, or a short one where its peer leaves too many long ones untaken."""
-        self._accounts.release(connection)
-        size, job = len(answer.line), connection.job
-        if job is None or size < _LONG_ANSWER or self._accounts.hold(connection, size):
-            return answer
-        return self._dispatcher.refuse(job, _UNTAKEN)
-
-    def _write(self, connection: Connection) -> None:
-        try:
-            if not connection.flush():
-                self._epoll.modify(connection.socket, select.EPOLLOUT)
-                return
-        except OSError:
-            self._close(connection)
-            return
-        self._accounts.release(connection)
-        if connection.kept_open and not self._stopping:
-            self._epoll.modify(connection.socket, select.EPOLLIN)
-            self._intake.await_next(connection)
-            return
-        connection.drop_input()
-        if connection.overfed and not self._stopping:
-            connection.end_sending()
-            connection.phase = Phase.LINGERING
-            self._epoll.modify(connection.socket, select.EPOLLIN)
-            self._deadlines.set(connection, time.monotonic() + self._limits.linger_s)
-            return
-        connection.discard()
-        self._close(connection)
+    # --- the end of a connection ---------------------------------------------------------------
 
     def _abandon(self, connection: Connection) -> None:
         """The client went while its request was worked on. A run that was begun is not undone."""
@@ -401,7 +366,7 @@ class Server:
                 "look before you ask again"
             )
             log.error("%s is still running after %.1f s and holds a thread", job.name, waited)
-        self._answer(connection, self._dispatcher.refuse(job, message))
+        self._outlet.answer(connection, self._dispatcher.refuse(job, message))
 
     # --- the end -------------------------------------------------------------------------------
 
@@ -411,6 +376,7 @@ class Server:
         self._door.close()
         self._stopping = True
         self._deadlines.hurry(self._limits.stop_s)
+        self._outlet.hurry()
         for connection in list(self._connections.values()):
             if connection.phase is Phase.READING:
                 self._intake.read(connection)

@@ -20,7 +20,7 @@ from agenttower.store.listing import agents, attachments, containers, events, pa
 from agenttower.store.listing.pages import Filters, Key, Line, Listing
 
 COUNTED = 1_000_000
-"""Rows are counted up to here, 30 to 100 µs a thousand; then ``total_estimate`` says at least how many."""
+"""Rows are counted up to here, 30 to 100 µs a thousand; ``total_estimate`` says "at least"."""
 SECRET = "app_cursor_secret"
 DAEMON = "(daemon)"
 _CURSOR = "cursor_next"

@@ -21,6 +21,9 @@ from agenttower.store.routes import RouteRecord
 
 SUMMARY_LIMIT = 256
 """Characters of a summary at most."""
+EXCERPT_LIMIT = 4096
+"""Characters of an excerpt at most, whatever is configured to be stored: a page of 200 fits the
+8 MiB that an answer may have (app surface, section 1)."""
 
 
 def container_row(row: ContainerRow) -> entities.Container:
@@ -97,7 +100,7 @@ def event_row(row: EventRow) -> entities.Event:
         event_type=row.event_type,
         agent_id=row.agent_id or "",
         observed_at=to_rfc3339(row.observed_at),
-        excerpt=row.excerpt,
+        excerpt=row.excerpt[:EXCERPT_LIMIT],
         classifier_rule_id=row.rule_id,
         summary=event_summary(row.event_type, row.agent_id),
     )

@@ -26,6 +26,11 @@ class Background:
         self._running: set[threading.Thread] = set()
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether all is to end: what runs still has nobody to tell."""
+        return self._closed
+
     def start(self, name: str, work: Callable[[], None]) -> bool:
         """Run ``work``, which must not raise, in a thread of this name.
 

@@ -16,7 +16,6 @@ from agenttower.bench.interface import SocketFailure
 from agenttower.bench.registry import Benches
 from agenttower.clock import Clock, Micros, to_rfc3339
 from agenttower.crashpoints import crash_point
-from agenttower.domain.cleaning import MAX_TEXT, clean
 from agenttower.errors import (
     AgentTowerError,
     BadRequest,
@@ -27,7 +26,8 @@ from agenttower.errors import (
     TmuxUnavailable,
 )
 from agenttower.services.caller import Caller
-from agenttower.services.sightings import Counts, Cut, Look, Sightings
+from agenttower.services.scan_details import scan_details
+from agenttower.services.sightings import Counts, Look, Sightings
 from agenttower.store import containers, panes
 from agenttower.store.containers import ContainerRecord
 from agenttower.store.database import Store
@@ -187,7 +187,7 @@ class PaneDiscovery:
         with self._store.transaction() as transaction:
             transaction.afterwards("crash", lambda: crash_point("pane_scan.committed"))
             sightings.reconcile(looks, [one.id for one in known if not one.active])
-            details = _details(looks, sightings.cuts)
+            details = scan_details(looks, sightings.cuts)
             status = "degraded" if details else "ok"
             row = _row(scan_id, started, now, status, sightings.counts, details)
             self._record(row, details)
@@ -269,40 +269,6 @@ def _row(
         **asdict(counts),
         "error_code": details[0]["error_code"] if details else None,
         "error_message": details[0]["error_message"] if details else None,
-    }
-
-
-def _details(looks: Sequence[Look], cuts: dict[str, list[Cut]]) -> list[dict[str, Any]]:
-    """What is wrong, in the order of the scan: failures of a container, then what was cut in it."""
-    details: list[dict[str, Any]] = []
-    for look in looks:
-        for failure in look.failures:
-            socket = {"tmux_socket_path": failure.socket_path} if failure.socket_path else {}
-            details.append(
-                {
-                    "container_id": look.container_id,
-                    **socket,
-                    "error_code": failure.code,
-                    "error_message": clean(failure.message)[:MAX_TEXT],
-                }
-            )
-        by_socket: dict[str, list[Cut]] = {}
-        for cut in cuts.get(look.container_id, ()):
-            by_socket.setdefault(cut.socket_path, []).append(cut)
-        details += [_cut_detail(look.container_id, *item) for item in by_socket.items()]
-    return details
-
-
-def _cut_detail(container_id: str, socket_path: str, cuts: Sequence[Cut]) -> dict[str, Any]:
-    return {
-        "container_id": container_id,
-        "tmux_socket_path": socket_path,
-        "error_code": "output_malformed",
-        "error_message": f"{len(cuts)} fields were longer than is kept, and were cut",
-        "pane_truncations": [
-            {"tmux_pane_id": cut.pane_id, "field": cut.field, "original_len": cut.original_len}
-            for cut in cuts
-        ],
     }
 
 

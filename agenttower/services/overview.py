@@ -51,15 +51,19 @@ class Overview:
                 outcome, {one.id: one.name for one in rows.listing(active_only=False)}
             )
 
+        def wake() -> None:
+            if not self._background.closed:
+                wake_waiting()
+
         self._background = Background(store.close_thread)
-        self._probe = EngineProbe(benches, self._background, wake_waiting)
+        self._probe = EngineProbe(benches, self._background, wake)
         self.readiness = ReadinessService(store, paths, self._probe, switch, clock, readers)
         self.dashboard = DashboardService(self.readiness, clock)
         self.scans = Scans(
             {"containers": scan_containers, "panes": scan_panes},
             self._background,
             clock,
-            wake_waiting,
+            wake,
         )
 
     def warm_up(self) -> None:

@@ -115,14 +115,15 @@ class ReadinessService:
         return None
 
     def _stock(self, rows: Sequence[SubsystemHealth]) -> Stock:
+        """What hints are given by. They ask for panes and agents whether there are any."""
         docker = next(row.status for row in rows if row.name is Subsystem.DOCKER)
         try:
             containers = app_counts.containers()
             return Stock(
                 docker=docker,
                 running_containers=sum(containers[state] for state in app_counts.RUNNING),
-                panes=app_counts.panes().total,
-                agents=app_counts.agents().total,
+                panes=app_counts.some_panes(),
+                agents=app_counts.some_agents(),
                 active_logs=app_counts.attachments()[0],
                 enabled_routes=routes.counts()[1],
             )

@@ -15,7 +15,7 @@ from peewee import ModelSelect, fn
 
 from agenttower.clock import Micros, to_rfc3339, to_rfc3339_or_none
 from agenttower.domain.agent_events import SCHEMA_VERSION, AgentEvent
-from agenttower.store.models import Event, ManagedPane
+from agenttower.store.models import Event
 from agenttower.store.models.base import execute
 
 _ROWS_AT_ONCE = 200
@@ -200,7 +200,7 @@ def _beyond(place: Any, key: tuple[int, int, int], *, reverse: bool) -> Any:
 def _matching(wanted: EventFilter) -> ModelSelect[Any]:
     query = Event.select().where(_kinds(wanted))
     if wanted.agent_id is not None:
-        query = query.where(_of_agent(wanted))
+        query = query.where(Event.agent_id == wanted.agent_id)
     if wanted.container_id is not None:
         query = query.where(Event.container_id == wanted.container_id)
     if wanted.since is not None:
@@ -218,13 +218,3 @@ def _kinds(wanted: EventFilter) -> Any:
         return agent
     managed = (Event.kind == "managed") & Event.event_type.in_(list(wanted.managed_types))
     return agent | managed if wanted.agent_types else managed
-
-
-def _of_agent(wanted: EventFilter) -> Any:
-    own = Event.agent_id == wanted.agent_id
-    if not wanted.managed_types:
-        return own
-    panes = ManagedPane.select(ManagedPane.pane_id).where(
-        ManagedPane.reserved_agent_id == wanted.agent_id
-    )
-    return own | Event.pane_id.in_(panes)

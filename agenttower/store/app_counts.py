@@ -111,6 +111,16 @@ def agents() -> AgentCount:
     return count
 
 
+def some_panes() -> int:
+    """1 where a pane is stored, else 0."""
+    return _count("SELECT COUNT(*) FROM (SELECT 1 FROM pane LIMIT 1) AS some")
+
+
+def some_agents() -> int:
+    """1 where an agent is stored, else 0."""
+    return _count("SELECT COUNT(*) FROM (SELECT 1 FROM agent LIMIT 1) AS some")
+
+
 def attachments() -> tuple[int, int]:
     """How many log attachments are active, and how many are stale."""
     rows = execute(

@@ -20,9 +20,9 @@ def check_answer(method: str, answer: dict[str, Any]) -> None:
         _check(f"{'success' if answer.get('ok') is True else 'failure'}:{method}", answer)
 
 
-def check_line_refusal(answer: dict[str, Any]) -> None:
+def check_line_refusal(namespace: str, answer: dict[str, Any]) -> None:
     """Hold the answer to a line that is no request against what is published."""
-    _check("refusal:legacy", answer)
+    _check(f"refusal:{namespace}", answer)
 
 
 def _check(name: str, answer: dict[str, Any]) -> None:

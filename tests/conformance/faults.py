@@ -26,6 +26,13 @@ class Fault:
     """``missing``, ``type``, ``bound``, ``length``, ``set``, ``unknown``, or ``inside``: of a
     parameter that is an object, a member is missing or has the wrong type."""
     sent: Any = None
+    member: str = ""
+    """What is wrong inside of an object."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By which the refusal may name it: in ``app.*`` a filter stands for itself."""
+        return (self.member, self.field) if self.member else (self.field,)
 
     def __str__(self) -> str:
         return f"{self.field} {self.kind} {str(self.sent)[:30]!r}"
@@ -57,6 +64,8 @@ def faults(method: str, token: str | None = None) -> Iterator[Fault]:
             yield Fault(method, rest, field, "missing")
         for kind, value in _wrong(wanted):
             yield Fault(method, base | {field: value}, field, kind, value)
+        for member, value in _wrong_inside(wanted):
+            yield Fault(method, base | {field: value}, field, "inside", value, member)
     if declarations()[method].refuses_unknown:
         yield Fault(method, base | {UNKNOWN: 1}, UNKNOWN, "unknown")
 
@@ -68,9 +77,6 @@ def _wrong(schema: Schema) -> Iterator[tuple[str, Any]]:
             yield "type", value
     for choice in choices:
         yield from _beyond(choice)
-        if _type(choice) == "object":
-            for value in _wrong_inside(choice):
-                yield "inside", value
     texts = [choice for choice in choices if _type(choice) == "string"]
     if texts and all(_members(choice) for choice in texts):
         yield "set", "no-such-value"
@@ -82,15 +88,16 @@ def _wrong(schema: Schema) -> Iterator[tuple[str, Any]]:
                 yield "set", ["no-such-value"]
 
 
-def _wrong_inside(choice: Schema) -> Iterator[dict[str, Any]]:
-    """An object with one member missing, or of a wrong type."""
-    whole = _sample(choice)
-    for name, wanted in choice.get("properties", {}).items():
-        if name in choice.get("required", ()):
-            yield {key: value for key, value in whole.items() if key != name}
-        for kind, value in _wrong(wanted):
-            if kind == "type":
-                yield whole | {name: value}
+def _wrong_inside(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects of which one member is missing, or of a wrong type."""
+    for choice in _choices(schema):
+        whole = _sample(choice)
+        for name, wanted in choice.get("properties", {}).items():
+            if name in choice.get("required", ()):
+                yield name, {key: value for key, value in whole.items() if key != name}
+            for kind, value in _wrong(wanted):
+                if kind == "type":
+                    yield name, whole | {name: value}
 
 
 def _beyond(choice: Schema) -> Iterator[tuple[str, Any]]:

@@ -33,9 +33,9 @@ class Row:
         return f"{self.method}-{self.code or 'ok'}"
 
 
-def ok(method: str, params: Given | Callable[[Any], Given] | None = None) -> Row:
+def ok(method: str, params: Given | Callable[[Any], Given] | None = None, **more: Any) -> Row:
     """A request that succeeds."""
-    return Row(method, {} if params is None else params)
+    return Row(method, {} if params is None else params, **more)
 
 
 def no(

@@ -89,7 +89,9 @@ def frozen_bench(s: Scene) -> Iterator[None]:
 
 def stopped(s: Scene) -> dict[str, Any]:
     """A creation in a bench that does not run any more."""
-    s.other.kill()
+    s.other.reload()
+    if s.other.status == "running":
+        s.other.kill()
     s.result("scan_containers")
     return s.wish("nowhere", container_id=s.other.id)
 
@@ -215,10 +217,10 @@ MANAGED_ROWS = (
     no(
         "managed.layout.create",
         "docker_unavailable",
-        lambda p: p.wish(),
+        lambda p: p.wish(p.spares.pop()),
         where="lonely",
         during=no_engine,
     ),
-    no("managed.layout.create", "worker_unavailable", lambda p: p.wish(), where="lonely"),
+    no("managed.layout.create", "worker_unavailable", lambda p: p.wish(p.bench), where="lonely"),
     Row("managed.layout.list", asks="bench"),
 )  # fmt: skip

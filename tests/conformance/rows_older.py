@@ -124,6 +124,7 @@ def forbidden_engine(place: Lonely) -> Iterator[None]:
 @contextmanager
 def silent_engine(place: Lonely) -> Iterator[None]:
     path = place.tower.home.root / "silent.sock"
+    path.unlink(missing_ok=True)
     with relay(str(path), place.engine.url) as deaf:
         deaf.hang()
         place.engine.is_at(path)

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ SESSIONS = ("taken", "boss", "twin1", "twin2", "gone", "free", "free2", "swarm")
 def text(body: bytes | str = b"hello") -> str:
     """A body as it is sent."""
     return base64.b64encode(body.encode() if isinstance(body, str) else body).decode()
+
+
+def opened_session(tower: Tower) -> str:
+    """The token of a new app session."""
+    return str(tower.result("app.hello")["app_session_token"])
 
 
 class Scene:
@@ -68,6 +74,23 @@ class Scene:
         self.follower = str(self.result("events.follow_open")["session_id"])
         self.route = str(self.result("routes.add", **self.rule())["route_id"])
         self.held = str(self.prompt_for("gone"))
+        self.token = opened_session(tower)
+
+    @cached_property
+    def held_too(self) -> str:
+        """Another prompt that waits for a decision."""
+        return self.prompt_for("gone")
+
+    @cached_property
+    def discarded(self) -> str:
+        """Another pane that was removed."""
+        pane_id = self.pane_ids(self.old)[-1]
+        self.result("managed.pane.remove", pane_id=pane_id)
+        return pane_id
+
+    @cached_property
+    def route_too(self) -> str:
+        return str(self.result("routes.add", **self.rule())["route_id"])
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -188,6 +211,8 @@ class Lonely:
         self.tower, self.engine = tower, engine
         state = tower.home.paths.state_dir
         self.bench: Container = factory(mounts={state: str(state)})
+        self.spares = [factory() for _ in range(2)]
+        """Benches that nobody has asked tmux of, so that no channel to them is open."""
         tower.result("scan_containers")
         tmux(self.bench, "new-session", "-d", "-s", "alone", "cat")
         tower.result("scan_panes")
@@ -198,10 +223,11 @@ class Lonely:
         ]
         params = {"container_id": found["container_id"], "pane_composite_key": key(found)}
         self.agent = str(tower.result("register_agent", params)["agent_id"])
+        self.token = opened_session(tower)
 
-    def wish(self) -> dict[str, Any]:
+    def wish(self, bench: Container) -> dict[str, Any]:
         return {
-            "container_id": self.bench.id,
+            "container_id": bench.id,
             "template_name": "1m+2s",
             "tmux_session_name": "alone2",
         }

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from agenttower.protocol.catalog import declarations
+from agenttower.protocol.schema import TOKEN
 from tests.conformance.contract import check_answer, check_line_refusal
 from tests.conformance.row import Row
-from tests.conformance.rows_older import IDLE_S
+from tests.conformance.rows_older import IDLE_S, silent_engine
 from tests.conformance.scene import UNPRIVILEGED, Engine, Lonely, Scene
-from tests.conformance.tables import AT_THE_END, LINES, ROWS
+from tests.conformance.tables import AT_THE_END, LINES, ROWS, WAITING_AT_THE_END
 from tests.support.docker import BenchFactory, DockerEngine
 from tests.support.module_tower import bench_factory, state_home
 from tests.support.state_home import StateHome, make_state_home
@@ -70,6 +72,9 @@ def test_row(request: pytest.FixtureRequest, row: Row) -> None:
     place = request.getfixturevalue(row.where)
     during = nullcontext() if row.during is None else row.during(place)
     params = row.given(place)
+    declared = declarations().get(row.method)
+    if declared is not None and declared.session:
+        params = {TOKEN: place.token} | params
     with during:
         ask = place.from_bench if row.asks == "bench" else place.tower.call
         answer = ask(row.method, params)
@@ -87,11 +92,27 @@ def fits(row: Row, answer: dict[str, Any]) -> None:
     assert (error["code"], set(error.get("details", {}))) == (row.code, row.details), answer
 
 
-@pytest.mark.parametrize(("line", "code"), LINES)
-def test_line(tower: Tower, line: bytes, code: str) -> None:
+@pytest.mark.parametrize(("namespace", "line", "code", "details"), LINES)
+def test_line(tower: Tower, namespace: str, line: bytes, code: str, details: str) -> None:
     answer = tower.call_raw(line)
-    check_line_refusal(answer)
-    assert answer["error"]["code"] == code
+    check_line_refusal(namespace, answer)
+    error = answer["error"]
+    assert (error["code"], set(error.get("details", {}))) == (code, set(details.split()))
+
+
+def test_what_is_waited_for_when_it_stops(lonely: Lonely) -> None:
+    """It ends the front end that has no worker."""
+    row = WAITING_AT_THE_END
+    with silent_engine(lonely), Begun(lonely.tower, row, token=lonely.token) as begun:
+        begun.send()
+        asked = {TOKEN: lonely.token, "wait": False}
+        # It joins the one that is asked for.
+        scan_id = lonely.tower.result(row.method, asked)["scan_id"]
+        assert lonely.tower.result("shutdown") == {"shutting_down": True}
+        answer = begun.answer()
+    fits(row, answer)
+    assert answer["error"]["details"]["scan_id"] == scan_id
+    lonely.tower.processes.pop("serve").wait(20)
 
 
 def test_what_is_asked_while_it_stops(tower: Tower) -> None:
@@ -102,21 +123,23 @@ def test_what_is_asked_while_it_stops(tower: Tower) -> None:
         fits(stop, tower.call(stop.method))
         wait_until(lambda: not listens(tower), 10, "nobody to be let in")
         for one in begun:
-            fits(one.row, one.finish())
+            one.send()
+            fits(one.row, one.answer())
     tower.processes.pop("serve").wait(20)
 
 
 class Begun:
-    """A request of which the daemon has had the first half."""
+    """A request of which the daemon has had the first bytes."""
 
-    def __init__(self, tower: Tower, row: Row) -> None:
+    def __init__(self, tower: Tower, row: Row, token: str = "") -> None:
         self.row = row
-        request = {"method": row.method, "params": row.given(tower)}
-        self._line = json.dumps(request).encode() + b"\n"
+        params = row.given(tower) | ({TOKEN: token} if token else {})
+        line = json.dumps({"method": row.method, "params": params}).encode() + b"\n"
+        self._begin, self._rest = line[:20], line[20:]
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.settimeout(20)
         self._connection.connect(str(tower.socket_path))
-        self._connection.sendall(self._line[:20])
+        self._connection.sendall(self._begin)
 
     def __enter__(self) -> Begun:
         return self
@@ -124,9 +147,11 @@ class Begun:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def finish(self) -> dict[str, Any]:
-        """Send the rest; the answer."""
-        self._connection.sendall(self._line[20:])
+    def send(self) -> None:
+        """Send the rest."""
+        self._connection.sendall(self._rest)
+
+    def answer(self) -> dict[str, Any]:
         with self._connection.makefile("rb") as lines:
             answer = json.loads(lines.readline())
         assert isinstance(answer, dict)

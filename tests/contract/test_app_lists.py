@@ -418,6 +418,24 @@ def test_a_prompt_that_changes_lanes_hides_no_other(own_panel: Panel) -> None:
     }
 
 
+def test_the_largest_page_fits_an_answer(own_panel: Panel) -> None:
+    """Of any entity: names and excerpts are as long as they can be, and dear in JSON."""
+    store, long = own_panel.store, "\x01" * 2048
+    with store.transaction():
+        store.execute("UPDATE container SET name = ?, image = ?", (long, long))
+        store.execute("UPDATE pane SET tmux_session_name = ?, tmux_socket_path = ?", (long, long))
+        store.execute("UPDATE agent SET project_path = ?", ("/" + "é" * 4095,))
+        store.execute("UPDATE log_attachment SET log_path = attachment_id || ?", ("é" * 4000,))
+        told = msgspec.json.encode({"excerpt": "\x01" * 100_000, "classifier_rule_id": "x"})
+        many_rows.fill_events(store, 300)
+        store.execute("UPDATE event SET payload = ?", (told.decode(),))
+        store.execute("UPDATE prompt SET excerpt = ?", ("\x01" * 241,))
+        store.execute("UPDATE route SET template = ?", ("\x01" * 4096,))
+    for method in LISTS:
+        page = own_panel.result(method, limit=200)
+        assert len(msgspec.json.encode(page)) < 8_388_608
+
+
 # --- details -------------------------------------------------------------------------------------
 
 IDS = {

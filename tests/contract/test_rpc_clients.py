@@ -303,6 +303,8 @@ def test_connections_leave_descriptors_for_the_rest() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (1000, hard))
         assert fitting_descriptors(Limits(connections=1024)).connections == 750
         assert fitting_descriptors(Limits(connections=20)).connections == 20
+        assert fitting_descriptors(Limits(), each=2).connections == 375
+        assert fitting_descriptors(Limits()).foreign_connections == 562
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

@@ -216,6 +216,8 @@ def test_a_bench_that_cannot_be_looked_into(tower: Tower, panel: Panel, bench: C
 
 
 def test_without_a_worker(tower: Tower, panel: Panel) -> None:
+    tower.home.paths.events_file.unlink()
+    assert panel.ill() == {"jsonl": "degraded"}
     tower.kill9("worker")
     gone = ("jsonl", "routing_worker", "log_attachment_workers")
     assert panel.ill() == dict.fromkeys(gone, "unavailable")

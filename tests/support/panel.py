@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from agenttower import clock
-from agenttower.protocol.app import lists
+from agenttower.protocol.app import details, lists
 from agenttower.protocol.app.errors import ERRORS
 from agenttower.protocol.declaration import Declaration
 from agenttower.rpc.app.lists import list_methods
@@ -26,7 +26,12 @@ from agenttower.store.migrate import migrate
 from tests.support.rpc_server import decoded
 
 HOST = Caller("host", uid=1000)
-DECLARED = {one.name: one for one in vars(lists).values() if isinstance(one, Declaration)}
+DECLARED = {
+    one.name: one
+    for module in (lists, details)
+    for one in vars(module).values()
+    if isinstance(one, Declaration)
+}
 LISTS = sorted(name for name in DECLARED if name.endswith(".list"))
 
 

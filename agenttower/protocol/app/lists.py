@@ -1,7 +1,7 @@
-"""Lists and details of the seven entities (app surface, sections 8 and 13).
+"""Lists of the seven entities (app surface, sections 8 and 13).
 
 Every filter is equality, and together they narrow; ``since`` and ``until`` are whole milliseconds,
-both inclusive. What an ``order_by`` may name is in :mod:`agenttower.domain.list_orders`.
+both inclusive.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from agenttower.domain.cursors import MAX_CURSOR
 from agenttower.domain.list_filters import MAX_MILLIS
+from agenttower.domain.list_orders import ORDERS
 from agenttower.domain.permissions import Role
 from agenttower.protocol.app import entities
 from agenttower.protocol.declaration import Declaration, Gate
@@ -52,12 +53,19 @@ ListedEvent = Literal[
 """The classifier's types and those of managed sessions."""
 
 
+def _orders(entity: str) -> msgspec.Meta:
+    """For people and schemas: what ``order_by`` may say; the service checks it."""
+    ends = ("", ":asc", ":desc")
+    named = [f"{field}{end}" for field in ORDERS[entity].fields for end in ends]
+    return msgspec.Meta(extra_json_schema={"enum": named})
+
+
 class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What narrows a list; nothing where nothing is given."""
 
 
 class ListParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Section 8.1. A subclass for each list adds its ``filters``."""
+    """Section 8.1. A subclass for each list adds its ``filters``, and says its orders."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     cursor_next: Annotated[str, msgspec.Meta(max_length=MAX_CURSOR)] | UnsetType = UNSET
@@ -82,19 +90,12 @@ class ContainerFilters(Filters, frozen=True):
 
 
 class ContainerListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("container")] | UnsetType = UNSET
     filters: ContainerFilters = ContainerFilters()
 
 
 class ContainerList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Container]
-
-
-class ContainerId(msgspec.Struct, frozen=True):
-    container_id: Id
-
-
-class ContainerDetail(msgspec.Struct, frozen=True):
-    row: entities.Container
 
 
 # --- panes ---------------------------------------------------------------------------------------
@@ -106,23 +107,12 @@ class PaneFilters(Filters, frozen=True):
 
 
 class PaneListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("pane")] | UnsetType = UNSET
     filters: PaneFilters = PaneFilters()
 
 
 class PaneList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Pane]
-
-
-class PaneId(msgspec.Struct, frozen=True):
-    """A pane id is unique in one tmux server only; the other two are additive and narrow."""
-
-    pane_id: Id
-    container_id: Id | UnsetType = UNSET
-    tmux_socket: Id | UnsetType = UNSET
-
-
-class PaneDetail(msgspec.Struct, frozen=True):
-    row: entities.Pane
 
 
 # --- agents --------------------------------------------------------------------------------------
@@ -136,19 +126,12 @@ class AgentFilters(Filters, frozen=True):
 
 
 class AgentListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("agent")] | UnsetType = UNSET
     filters: AgentFilters = AgentFilters()
 
 
 class AgentList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Agent]
-
-
-class AgentId(msgspec.Struct, frozen=True):
-    agent_id: Id
-
-
-class AgentDetail(msgspec.Struct, frozen=True):
-    row: entities.Agent
 
 
 # --- log attachments -----------------------------------------------------------------------------
@@ -160,19 +143,12 @@ class LogAttachmentFilters(Filters, frozen=True):
 
 
 class LogAttachmentListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("log_attachment")] | UnsetType = UNSET
     filters: LogAttachmentFilters = LogAttachmentFilters()
 
 
 class LogAttachmentList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.LogAttachment]
-
-
-class LogAttachmentId(msgspec.Struct, frozen=True):
-    attachment_id: Id
-
-
-class LogAttachmentDetail(msgspec.Struct, frozen=True):
-    row: entities.LogAttachment
 
 
 # --- events --------------------------------------------------------------------------------------
@@ -186,23 +162,12 @@ class EventFilters(Filters, frozen=True):
 
 
 class EventListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("event")] | UnsetType = UNSET
     filters: EventFilters = EventFilters()
 
 
 class EventList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Event]
-
-
-class EventId(msgspec.Struct, frozen=True):
-    """Digits, as the contract says, or the number that rows show."""
-
-    event_id: (
-        Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,40}\Z")] | Annotated[int, msgspec.Meta(ge=0)]
-    )
-
-
-class EventDetail(msgspec.Struct, frozen=True):
-    row: entities.Event
 
 
 # --- the prompt queue ----------------------------------------------------------------------------
@@ -217,19 +182,12 @@ class QueueFilters(Filters, frozen=True):
 
 
 class QueueListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("queue")] | UnsetType = UNSET
     filters: QueueFilters = QueueFilters()
 
 
 class QueueList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Message]
-
-
-class MessageId(msgspec.Struct, frozen=True):
-    message_id: Id
-
-
-class QueueDetail(msgspec.Struct, frozen=True):
-    row: entities.Message
 
 
 # --- routes --------------------------------------------------------------------------------------
@@ -240,19 +198,12 @@ class RouteFilters(Filters, frozen=True):
 
 
 class RouteListParams(ListParams, frozen=True, kw_only=True):
+    order_by: Annotated[str, _orders("route")] | UnsetType = UNSET
     filters: RouteFilters = RouteFilters()
 
 
 class RouteList(ListResult, frozen=True, kw_only=True):
     rows: list[entities.Route]
-
-
-class RouteId(msgspec.Struct, frozen=True):
-    route_id: Id
-
-
-class RouteDetail(msgspec.Struct, frozen=True):
-    row: entities.Route
 
 
 def _list(
@@ -269,46 +220,19 @@ def _list(
     )
 
 
-def _detail(
-    entity: str,
-    summary: str,
-    params: type[msgspec.Struct],
-    result: type[msgspec.Struct],
-    missing: str = "not_found",
-) -> Declaration:
-    return Declaration(
-        name=f"app.{entity}.detail",
-        summary=summary,
-        gate=Gate.HOST,
-        params=params,
-        result=result,
-        errors=("validation_failed", missing),
-        session=True,
-    )
-
-
 CONTAINERS = _list(
     "container", "The benches that were ever found.", ContainerListParams, ContainerList
 )
-CONTAINER = _detail("container", "One bench.", ContainerId, ContainerDetail)
 PANES = _list("pane", "Every pane that was ever found in a bench.", PaneListParams, PaneList)
-PANE = _detail("pane", "One pane, by tmux's id.", PaneId, PaneDetail, "pane_not_found")
 AGENTS = _list("agent", "Agents, those too that have ended.", AgentListParams, AgentList)
-AGENT = _detail("agent", "One agent.", AgentId, AgentDetail, "agent_not_found")
 LOG_ATTACHMENTS = _list(
     "log_attachment",
     "Where the output of agents is, or was, captured.",
     LogAttachmentListParams,
     LogAttachmentList,
 )
-LOG_ATTACHMENT = _detail(
-    "log_attachment", "One log attachment.", LogAttachmentId, LogAttachmentDetail
-)
 EVENTS = _list(
     "event", "What agents' output said, and what became of layouts.", EventListParams, EventList
 )
-EVENT = _detail("event", "One event.", EventId, EventDetail)
 MESSAGES = _list("queue", "The prompt queue.", QueueListParams, QueueList)
-MESSAGE = _detail("queue", "One prompt.", MessageId, QueueDetail, "queue_message_not_found")
 ROUTES = _list("route", "The rules that turn events into prompts.", RouteListParams, RouteList)
-ROUTE = _detail("route", "One route.", RouteId, RouteDetail, "route_not_found")

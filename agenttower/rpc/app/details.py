@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from agenttower.protocol.app import lists
+from agenttower.protocol.app import details
 from agenttower.protocol.declaration import Declaration
 from agenttower.rpc.app.binding import InSession, app_method
 from agenttower.rpc.app.errors import AppError
@@ -21,27 +21,27 @@ LARGEST_ID = 2**63 - 1
 Look = Callable[[AppRowServices, Any], msgspec.Struct | None]
 
 
-def _pane(rows: AppRowServices, asked: lists.PaneId) -> msgspec.Struct | None:
+def _pane(rows: AppRowServices, asked: details.PaneId) -> msgspec.Struct | None:
     return rows.pane(asked.pane_id, _given(asked.container_id), _given(asked.tmux_socket))
 
 
-def _event(rows: AppRowServices, asked: lists.EventId) -> msgspec.Struct | None:
+def _event(rows: AppRowServices, asked: details.EventId) -> msgspec.Struct | None:
     event_id = int(asked.event_id)
     return rows.event(event_id) if event_id <= LARGEST_ID else None
 
 
 LOOKS: tuple[tuple[Declaration, Look, str], ...] = (
-    (lists.CONTAINER, lambda rows, asked: rows.container(asked.container_id), "container"),
-    (lists.PANE, _pane, "pane"),
-    (lists.AGENT, lambda rows, asked: rows.agent(asked.agent_id), "agent"),
+    (details.CONTAINER, lambda rows, asked: rows.container(asked.container_id), "container"),
+    (details.PANE, _pane, "pane"),
+    (details.AGENT, lambda rows, asked: rows.agent(asked.agent_id), "agent"),
     (
-        lists.LOG_ATTACHMENT,
+        details.LOG_ATTACHMENT,
         lambda rows, asked: rows.log_attachment(asked.attachment_id),
         "log attachment",
     ),
-    (lists.EVENT, _event, "event"),
-    (lists.MESSAGE, lambda rows, asked: rows.message(asked.message_id), "prompt"),
-    (lists.ROUTE, lambda rows, asked: rows.route(asked.route_id), "route"),
+    (details.EVENT, _event, "event"),
+    (details.MESSAGE, lambda rows, asked: rows.message(asked.message_id), "prompt"),
+    (details.ROUTE, lambda rows, asked: rows.route(asked.route_id), "route"),
 )
 """What is looked up, how, and what people call it."""
 

@@ -105,10 +105,13 @@ class Listing(Generic[R]):
             _held(line, rows[limit - 1][:width]) if len(rows) > limit else None,
         )
 
-    def first(self, condition: str, *values: Value) -> R | None:
-        """The first row that fits."""
+    def first(self, rest: str, *values: Value) -> R | None:
+        """The first row that fits.
+
+        :param rest: a condition, and an order where more than one row may fit.
+        """
         row = execute(
-            f"SELECT {self.columns} FROM {self.source} WHERE {self.always} AND {condition}", values
+            f"SELECT {self.columns} FROM {self.source} WHERE {self.always} AND {rest}", values
         ).fetchone()
         return None if row is None else self.record(row)
 

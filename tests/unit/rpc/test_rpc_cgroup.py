@@ -181,6 +181,7 @@ RUNTIMES = [
         "podman, rootless",
         f"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{A}.scope/container\n",
     ),
+    ("podman, split", f"0::/system.slice/web.service/libpod-payload-{A}\n"),
     ("podman, in a pod", f"0::/machine.slice/machine-libpod_pod_{C}.slice/libpod-{A}.scope\n"),
     ("nerdctl", f"0::/system.slice/nerdctl-{A}.scope\n"),
     ("containerd", f"0::/default/{A}\n"),

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agenttower.errors import AgentTowerError, BadRequest
-from agenttower.rpc.framing import BadJson, params_object, parse_request
+from agenttower.rpc import framing
+from agenttower.rpc.framing import BadJson, namespace_of_head, params_object, parse_request
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,43 @@ def test_any_bytes_give_a_request_or_our_own_error(line: bytes) -> None:
     except AgentTowerError as error:
         code = error.code
     assert code in ("", "bad_json", "bad_request", "malformed_request")
+
+
+@pytest.mark.parametrize(
+    ("head", "namespace"),
+    [
+        (b'{"method":"app.x"', "app"),
+        (b'{"method":"app.', "app"),
+        (b' { "a" : [1, {"b": 2}] , "method" : "app.hello" , ', "app"),
+        (b'{"a":"}","method":"app.x"', "app"),
+        (b'{"a":"\\"method\\":\\"app.","method":"ping"', "older"),
+        (b'{"a":{"method":"app.x"},', "older"),
+        (b'[{"method":"app.x"}]', "older"),
+        (b'{"method":"ping","method":"app.x"', "older"),
+        (b'{"method":["app.x"]', "older"),
+        (b'{"x":"method":"app.x"', "older"),
+        (b'"method":"app.x"', "older"),
+        (b'{"Method":"app.x"', "older"),
+        (b'{"method":"application"', "older"),
+        (b'{"method":app.x', "older"),
+        (b'{"a":"', "older"),
+        (b"\xff\x00", "older"),
+        (b"", "older"),
+    ],
+)
+def test_whose_rules_hold_for_a_line(head: bytes, namespace: str) -> None:
+    assert namespace_of_head(head) == namespace
+
+
+@pytest.mark.parametrize("piece", [b'\\"', b'"', b"\\", b'"\\', b"{", b'{"a":', b"]", b':","'])
+def test_looking_for_the_method_takes_no_longer_than_the_line(
+    piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were it quadratic, this would not end."""
+    monkeypatch.setattr(framing, "HEAD", 1 << 20)
+    assert namespace_of_head(b'{"' + piece * 300_000) == "older"
+
+
+@given(st.binary(max_size=300))
+def test_any_head_has_rules(head: bytes) -> None:
+    assert namespace_of_head(head) in ("app", "older")

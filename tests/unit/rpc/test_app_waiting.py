@@ -1,7 +1,8 @@
-"""Who waits for a scan, and for how long (app surface, section 12.1)."""
+"""Who waits for a scan or for an engine, and for how long (app surface, sections 10 to 12)."""
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from agenttower.rpc.dispatch import Answer, Dispatcher, Job
 from agenttower.rpc.method import Pending
 from agenttower.rpc.methods import method_table
 from agenttower.services.caller import Caller
+from agenttower.services.engine_probe import ANSWER_S
 from agenttower.services.scans import ScanRecord
 from tests.support.rpc_server import FakeServices, decoded
 
@@ -41,10 +43,26 @@ class FakeScans:
         )
 
 
+class FakeOverview:
+    """Readiness and dashboard; ``found`` is ``None`` while the engine thinks."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] | None = {"state": "ready"}
+
+    def readiness(self, asked_at: float, *, final: bool) -> dict[str, Any] | None:
+        return {"state": "degraded"} if final and self.found is None else self.found
+
+    def dashboard(
+        self, recent_limit: int, asked_at: float, *, final: bool
+    ) -> dict[str, Any] | None:
+        return self.readiness(asked_at, final=final)
+
+
 class Daemon:
     def __init__(self) -> None:
         services = FakeServices()
         services.scans = self.scans = FakeScans()
+        services.readiness = services.dashboard = self.overview = FakeOverview()
         self._dispatcher = Dispatcher(method_table(services), services.resolve_container)
         self.token = ""
         self.token = self.ask("app.hello")["result"]["app_session_token"]
@@ -58,8 +76,11 @@ class Daemon:
     def run(self, job: Job, *, final: bool = False) -> Answer | Pending:
         return self._dispatcher.run(job, lambda: HOST, final=final)
 
-    def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        outcome = self.run(self.job(method, **params))
+    def ask(self, method: str, *, late_s: float = 0.0, **params: Any) -> dict[str, Any]:
+        """:param late_s: so long ago the request came."""
+        job = self.job(method, **params)
+        job.asked_at -= late_s
+        outcome = self.run(job)
         assert isinstance(outcome, Answer)
         return decoded(outcome.line)
 
@@ -146,3 +167,25 @@ def test_recent_limit(daemon: Daemon, given: Any, reason: str) -> None:
         "validation_failed",
         {"field": "recent_limit", "reason": reason},
     )
+
+
+@pytest.mark.parametrize("method", ["app.readiness", "app.dashboard"])
+def test_an_engine_that_thinks_is_waited_for_without_a_thread(daemon: Daemon, method: str) -> None:
+    daemon.overview.found = None
+    job = daemon.job(method)
+    outcome = daemon.run(job)
+    assert isinstance(outcome, Pending)
+    assert outcome.until == job.asked_at + ANSWER_S
+    answer = daemon.run(job, final=True)
+    assert isinstance(answer, Answer)
+    assert decoded(answer.line)["result"] == {"state": "degraded"}
+
+
+def test_a_slow_dashboard_is_answered_and_told(
+    daemon: Daemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    daemon.ask("app.readiness", late_s=0.9)
+    assert caplog.messages == []
+    assert daemon.ask("app.dashboard", late_s=0.9)["ok"]
+    (told,) = caplog.messages
+    assert re.fullmatch(r"app_dashboard_latency_exceeded latency_ms=\d+ budget_ms=500", told)
