@@ -7,7 +7,7 @@ that a step may meet also carry ``error_class``, the token the retry policy deci
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class AgentTowerError(Exception):
@@ -35,13 +35,27 @@ class BadRequest(AgentTowerError):
     code = "bad_request"
 
 
+class RecordedError(AgentTowerError):
+    """An error that was met earlier and elsewhere, raised here and now."""
+
+    def __init__(self, code: str, message: str, details: Mapping[str, object]) -> None:
+        super().__init__(message, **details)
+        self.code = code
+
+
 class ValidationFailed(AgentTowerError):
-    """A parameter was refused before any effect; names the field and the reason."""
+    """A parameter was refused before any effect; names the field and the reason.
+
+    ``rule`` is the reason without anything of the value, where the reason shows some: ``app.*``
+    may show none.
+    """
 
     code = "validation_failed"
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, rule: str | None = None) -> None:
         super().__init__(f"{field}: {reason}", field=field, reason=reason)
+        self.field = field
+        self.rule = rule
 
 
 class ValueOutOfSet(AgentTowerError):
@@ -212,6 +226,10 @@ class RouteCreationFailed(AgentTowerError):
     code = "route_creation_failed"
 
 
+class TooManyRoutes(RouteCreationFailed):
+    """As many routes as there may be exist."""
+
+
 class RouteNotFound(AgentTowerError):
     code = "route_id_not_found"
 
@@ -367,11 +385,50 @@ class AgentInactive(AgentTowerError):
     error_class = "agent_inactive"
 
 
+class ContainerOfAgentInactive(AgentInactive):
+    """The agent may well live again: its container does not run."""
+
+    def __init__(self, agent_id: str, container_id: str) -> None:
+        super().__init__(
+            f"the container of agent {agent_id} does not run; start it, then 'agenttower scan'",
+            container_id=container_id,
+        )
+
+
 class PaneUnknownToDaemon(AgentTowerError):
     """No scan has seen this pane alive, or it cannot be registered."""
 
     code = "pane_unknown_to_daemon"
     error_class = "pane_unknown"
+
+
+class PaneMadeHere(PaneUnknownToDaemon):
+    """A pane that AgentTower made, and that has no living agent: nobody is adopted in it."""
+
+
+class PaneMismatch(PaneUnknownToDaemon):
+    """No discovered pane has all six parts of an identity; names the first part that differs."""
+
+    def __init__(self, pane_id: str, mismatch_field: str) -> None:
+        super().__init__(
+            f"no pane that was discovered and is alive is the one described: {mismatch_field} is "
+            "of another; scan the panes first, and name the pane as the list shows it",
+            pane_id=pane_id,
+            mismatch_field=mismatch_field,
+        )
+
+
+class PaneAlreadyRegistered(AgentTowerError):
+    """The pane has an agent, which is not overwritten."""
+
+    code = "pane_already_registered"
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(
+            f"agent {agent_id} is registered on this pane already; nothing was changed: "
+            "update that one instead",
+            agent_id=agent_id,
+        )
 
 
 class FieldTooLong(AgentTowerError):
@@ -802,6 +859,28 @@ class ApprovalNotApplicable(AgentTowerError):
     """The prompt is not blocked, or not for a reason that may be overruled."""
 
     code = "approval_not_applicable"
+
+
+class SwitchIsOff(ApprovalNotApplicable):
+    """The kill switch blocked the prompt, and still is off."""
+
+
+class PromptRefused(AgentTowerError):
+    """A prompt that would have been accepted blocked, from somebody who wants all or nothing."""
+
+    code = "permission_denied"
+
+    def __init__(self, target: str, block_reason: str) -> None:
+        super().__init__(
+            f"the prompt for agent {target} was refused ({block_reason}); nothing was written",
+            block_reason=block_reason,
+        )
+
+
+class PromptRefusedBySwitch(PromptRefused):
+    """The reason is the kill switch, and nothing else."""
+
+    code = "routing_disabled"
 
 
 class DelayNotApplicable(AgentTowerError):

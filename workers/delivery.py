@@ -100,7 +100,7 @@ class DeliveryPump:
         if orphans:
             self._start("clear", lambda: self._delivery.clear_after(orphans))
         while not self._stopped.is_set():
-            self._listener.wait(SAFETY_NET_S if self._turn() else AGAIN_S)
+            self._listener.wait(self._turn())
         for thread in self._threads:
             thread.join()
         self._survive(self._delivery.settle_late)
@@ -116,19 +116,26 @@ class DeliveryPump:
                 self._stopped.wait(AGAIN_S)
         return []
 
-    def _turn(self) -> bool:
-        """See for whom something waits, and have enough threads for them."""
+    def _turn(self) -> float:
+        """See for whom something waits, and have enough threads for them.
+
+        :return: seconds until the next look, unless the bell rings before.
+        """
+        pause = SAFETY_NET_S
 
         def look() -> None:
+            nonlocal pause
             self._delivery.settle_late()
+            until_due = self._delivery.release_due()
             self._lanes.add(self._delivery.waiting())
+            pause = SAFETY_NET_S if until_due is None else min(SAFETY_NET_S, until_due)
 
         if not self._survive(look):
-            return False
+            return AGAIN_S
         while self._deliverers < min(THREADS, self._lanes.wanted()):
             self._start("deliver", self._work)
             self._deliverers += 1
-        return True
+        return pause
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
         def run() -> None:

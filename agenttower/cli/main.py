@@ -45,6 +45,7 @@ COMMANDS = {
         "profile",
         "events",
         "route",
+        "protocol",
         "db",
         "demo",
     )

@@ -12,6 +12,8 @@ MAX_TEXT = 2048
 """Characters of a text field of a pane."""
 MAX_PATH = 4096
 MAX_LABEL = 64
+MAX_APP_LABEL = 256
+"""What ``app.*`` allows for a label (app surface, section 14)."""
 
 
 def clean(text: str) -> str:

@@ -42,7 +42,7 @@ def check_identifier(field: str, value: object, *, max_length: int = MAX_IDENTIF
     """
     problem = identifier_problem(value, max_length=max_length)
     if problem is not None or not isinstance(value, str):
-        raise ValidationFailed(field, problem or "must be a string")
+        raise ValidationFailed(field, problem or "must be a string", _rule(max_length))
     return value
 
 
@@ -63,8 +63,17 @@ def split_override_key(key: object) -> tuple[str, str]:
     for side, value in (("role", role), ("label", label)):
         problem = identifier_problem(value)
         if problem:
-            raise ValidationFailed(field, f"the {side} in key {key[:140]!a}: {problem}")
+            raise ValidationFailed(
+                field,
+                f"the {side} in key {key[:140]!a}: {problem}",
+                f"the {side} in every key {_rule(MAX_IDENTIFIER)}",
+            )
     return role, label
+
+
+def _rule(max_length: int) -> str:
+    """What every identifier keeps to (FR-016)."""
+    return f"must be 1 to {max_length} letters A-Z a-z, digits, '_', '.' and '-'"
 
 
 def is_container_id(value: str) -> bool:

@@ -73,16 +73,20 @@ def parse_template(text: str) -> Template:
         has a brace that is neither ``{field}`` of ours nor doubled.
     """
     if not text:
-        raise RouteTemplateInvalid("template must not be empty")
+        raise RouteTemplateInvalid("template must not be empty", reason="must not be empty")
     encoded = text.encode("utf-8", "surrogatepass")
     if len(encoded) > MAX_TEMPLATE_BYTES:
         raise RouteTemplateInvalid(
-            f"template has {len(encoded)} bytes; at most {MAX_TEMPLATE_BYTES} are allowed"
+            f"template has {len(encoded)} bytes; at most {MAX_TEMPLATE_BYTES} are allowed",
+            reason=f"at most {MAX_TEMPLATE_BYTES} bytes",
         )
     try:
         check_body(encoded)
     except BodyRefused as error:
-        raise RouteTemplateInvalid(f"template could never be sent: {error.message}") from error
+        raise RouteTemplateInvalid(
+            f"template could never be sent: {error.message}",
+            reason="only printable text, tab and newline can be sent",
+        ) from error
     return Template(tuple(_pieces(text)))
 
 
@@ -98,7 +102,7 @@ def _pieces(text: str) -> Iterator[str | Field]:
         elif token[1] in FIELDS:
             yield Field(token[1])
         else:
-            raise RouteTemplateInvalid(_problem(text, token))
+            raise RouteTemplateInvalid(_problem(text, token), reason=_rule(token))
     if end < len(text):
         yield text[end:]
 
@@ -115,6 +119,12 @@ def _problem(text: str, token: re.Match[str]) -> str:
         f"template: {shown} at {place} is no {{field}}: write the bare name of a field in braces, "
         "without format, attribute, index or space, and double a literal brace"
     )
+
+
+def _rule(token: re.Match[str]) -> str:
+    """Which rule a token breaks, without showing it."""
+    what = "unknown field" if token[1] else "a brace that is neither {field} nor doubled"
+    return f"{what} at position {token.start() + 1}; known fields are {', '.join(FIELDS)}"
 
 
 def _text(piece: str | Field, values: Mapping[str, str | None]) -> str:

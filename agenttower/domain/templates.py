@@ -210,6 +210,7 @@ def _checked_labels(template: Template, session: str, label_prefix: str) -> list
                 _pattern_field(slot),
                 f"template {template.name!r} gives panes {seen[label]} and {slot} the same label "
                 f"{label!r}; use {{ordinal}} in the pattern",
+                "the template gives two panes the same label",
             )
         seen[label] = slot
         _check_length(slot, patterns[slot], label, session, label_prefix)

@@ -15,6 +15,7 @@ from typing import Any
 
 from agenttower.clock import Clock, Micros, now, to_rfc3339
 from agenttower.crashpoints import crash_point
+from agenttower.domain import attribution
 from agenttower.errors import StateRefused
 from agenttower.private import open_private_file
 from agenttower.store.agent_events import event_object
@@ -43,11 +44,17 @@ def view(row: Event) -> dict[str, Any]:
 
 
 def audit_view(row: Event) -> dict[str, Any]:
-    """An audit line of the file; ``event_id`` is ours, by which the relay finds its place."""
+    """An audit line of the file; ``event_id`` is ours, by which the relay finds its place.
+
+    Who asked stands beside the payload, where the flat lines of the queue and of routes have it.
+    """
+    payload = json.loads(row.payload)
+    asked = {key: payload.pop(key) for key in attribution.KEYS if key in payload}
     return {
         "ts": to_rfc3339(row.created_at),
         "type": row.event_type,
-        "payload": json.loads(row.payload),
+        **asked,
+        "payload": payload,
         "event_id": row.id,
     }
 

@@ -6,8 +6,21 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from agenttower.services.caller import Caller
+from agenttower.store.panes import PaneKey
 
 Result = Mapping[str, object]
+
+
+class AdoptionServices(Protocol):
+    """See :class:`agenttower.services.adoption.Adoption`."""
+
+    def adopt(self, caller: Caller, key: PaneKey, given: Mapping[str, Any]) -> str: ...
+
+    def begin(
+        self, caller: Caller, change_id: str, key: PaneKey, given: Mapping[str, Any]
+    ) -> bool: ...
+
+    def outcome(self, change_id: str) -> str | None: ...
 
 
 class AgentServices(Protocol):
@@ -55,5 +68,12 @@ class AgentServices(Protocol):
     def set_role(self, caller: Caller, agent_id: str, role: str, *, confirm: bool) -> Result: ...
 
     def set_label(self, caller: Caller, agent_id: str, label: str) -> Result: ...
+
+    def update_agent(self, caller: Caller, agent_id: str, changes: Mapping[str, str]) -> bool:
+        """See :meth:`agenttower.services.agent_settings.AgentSettings.update`."""
+        ...
+
+    @property
+    def adoption(self) -> AdoptionServices: ...
 
     def set_capability(self, caller: Caller, agent_id: str, capability: str) -> Result: ...

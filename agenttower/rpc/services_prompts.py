@@ -29,6 +29,7 @@ class PromptServices(Protocol):
         *,
         form: Form = Form.PLAIN,
         idempotency_key: str | None = None,
+        all_or_nothing: bool = False,
     ) -> tuple[str, bool]: ...
 
     def outcome(self, message_id: str) -> tuple[Document, bool]: ...
@@ -39,9 +40,18 @@ class PromptServices(Protocol):
 
     def approve(self, caller: Caller, message_id: str, claim: PaneClaim | None) -> Document: ...
 
-    def delay(self, caller: Caller, message_id: str, claim: PaneClaim | None) -> Document: ...
+    def delay(
+        self,
+        caller: Caller,
+        message_id: str,
+        claim: PaneClaim | None,
+        *,
+        delay_ms: int | None = None,
+    ) -> Document: ...
 
-    def cancel(self, caller: Caller, message_id: str, claim: PaneClaim | None) -> Document: ...
+    def cancel(
+        self, caller: Caller, message_id: str, claim: PaneClaim | None, *, told: str | None = None
+    ) -> Document: ...
 
 
 class SwitchServices(Protocol):

@@ -8,6 +8,7 @@ from typing import Protocol
 from agenttower.domain.route_rules import Rule
 from agenttower.services.caller import Caller
 from agenttower.services.pane_claims import PaneClaim
+from agenttower.store.routes import RouteRecord
 
 Document = Mapping[str, object]
 
@@ -22,6 +23,10 @@ class Routes(Protocol):
     def show(self, caller: Caller, route_id: str) -> Document: ...
 
     def remove(self, caller: Caller, route_id: str, claim: PaneClaim | None) -> Document: ...
+
+    def take_away(
+        self, caller: Caller, route_id: str, claim: PaneClaim | None = None
+    ) -> RouteRecord: ...
 
     def switch(
         self, caller: Caller, route_id: str, *, enabled: bool, claim: PaneClaim | None

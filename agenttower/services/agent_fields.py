@@ -21,11 +21,11 @@ def check_capability(capability: str | None) -> None:
         raise ValueOutOfSet(f"capability: {problem}")
 
 
-def fit_label(label: str) -> str:
+def fit_label(label: str, longest: int = MAX_LABEL) -> str:
     """The label as it is kept. :raises FieldTooLong: it is never cut."""
     label = clean(label)
-    if len(label) > MAX_LABEL:
-        raise FieldTooLong("label", len(label), MAX_LABEL)
+    if len(label) > longest:
+        raise FieldTooLong("label", len(label), longest)
     return label
 
 

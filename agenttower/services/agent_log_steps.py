@@ -18,6 +18,7 @@ from agenttower.bench.interface import Bench, Deadline, PaneTarget
 from agenttower.bench.logfiles import UNTOUCHED
 from agenttower.bench.registry import Benches
 from agenttower.clock import Clock, Micros
+from agenttower.domain.attribution import NOBODY
 from agenttower.engine.handler import Failure, StepHandler
 from agenttower.errors import AgentInactive, AgentTowerError, LogPathInUse, PaneUnknownToDaemon
 from agenttower.services import log_signals
@@ -38,6 +39,8 @@ TOUCH_S = 2.0
 DRAIN_S = 2.0
 """How long a pipe that was ended may take to write what it has in hand."""
 _PAUSE_S = 0.02
+
+NOTHING: Mapping[str, object] = {}
 
 FOREIGN_PIPE = "another command (tmux does not tell which)"
 
@@ -148,7 +151,7 @@ class AgentLogAttach(_Stage):
             with self._parts.store.database.atomic():
                 outcome = self._write(transaction, change, result, now)
         except AgentTowerError as error:
-            return _given_up(change, error.code, error.message)
+            return _given_up(change, error.code, error.message, error.details)
         log_changes.finish(change.change_id, now, outcome)
         return ()
 
@@ -171,6 +174,7 @@ class AgentLogAttach(_Stage):
                 command=f"cat >>{piped.place.bench_path}",
                 prior_pipe_target=FOREIGN_PIPE if piped.foreign else None,
                 peer_uid=change.request["peer_uid"],
+                attribution=change.request.get("attribution", NOBODY),
             ),
             now,
         )
@@ -264,8 +268,14 @@ class AgentLogDetach(_Stage):
         change = self._change(step)
         now = self._parts.clock()
         self._parts.wake(transaction)
-        peer_uid = change.request["peer_uid"]
-        if log_attaching.end(change.agent_id, "detached", now, peer_uid=peer_uid) is None:
+        ended = log_attaching.end(
+            change.agent_id,
+            "detached",
+            now,
+            peer_uid=change.request["peer_uid"],
+            attribution=change.request.get("attribution", NOBODY),
+        )
+        if ended is None:
             log_changes.fail(
                 change.change_id,
                 {
@@ -312,8 +322,10 @@ def _require_free(change: ChangeRecord) -> None:
         raise LogPathInUse(change.request["log_path"], owner.agent_id)
 
 
-def _given_up(change: ChangeRecord, code: str, message: str) -> Sequence[NewStep]:
-    log_changes.fail(change.change_id, {"code": code, "message": message})
+def _given_up(
+    change: ChangeRecord, code: str, message: str, details: Mapping[str, object] = NOTHING
+) -> Sequence[NewStep]:
+    log_changes.fail(change.change_id, {"code": code, "message": message, "details": dict(details)})
     return [NewStep(UNDO, change.change_id)]
 
 

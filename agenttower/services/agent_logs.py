@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from agenttower.bench.interface import PaneTarget
 from agenttower.bench.visibility import TooManyMounts
@@ -20,10 +20,11 @@ from agenttower.engine import presence
 from agenttower.engine.engine import Engine
 from agenttower.errors import (
     AgentInactive,
-    AgentTowerError,
     AttachmentNotFound,
+    ContainerOfAgentInactive,
     LogPathInUse,
     PaneUnknownToDaemon,
+    RecordedError,
     WorkerUnavailable,
 )
 from agenttower.services.agents import known_agent
@@ -77,6 +78,11 @@ class AgentLogs:
     def is_accepted(self, change_id: str) -> bool:
         """Whether this request has been taken down already."""
         return log_changes.by_id(change_id) is not None
+
+    def agent_of(self, change_id: str) -> str | None:
+        """Whose log an accepted request is about."""
+        change = log_changes.by_id(change_id)
+        return None if change is None else change.agent_id
 
     def begin_attach(
         self, caller: Caller, change_id: str, agent_id: str, log_path: str | None
@@ -135,7 +141,11 @@ class AgentLogs:
                 f"agent {agent_id} has no active log: {state}; "
                 f"see 'agenttower agent log-status {agent_id}'"
             )
-        request = {"target": asdict(self._target(agent)), "peer_uid": caller.uid}
+        request = {
+            "target": asdict(self._target(agent)),
+            "peer_uid": caller.uid,
+            "attribution": caller.attribution,
+        }
         return self._accept(change_id, agent_id, container.id, DETACH, request)
 
     def outcome(self, change_id: str) -> dict[str, Any] | None:
@@ -148,21 +158,19 @@ class AgentLogs:
             return None
         outcome = change.outcome or {}
         if change.state == "failed":
-            raise recorded_error(outcome["code"], outcome["message"])
+            raise RecordedError(outcome["code"], outcome["message"], outcome.get("details") or {})
         return outcome
 
     # --- checks ----------------------------------------------------------------------------------
 
     def _living_agent(self, caller: Caller, agent_id: str) -> tuple[AgentRecord, ContainerRecord]:
         agent = known_agent(caller, agent_id)
+        container = containers.by_ref(agent.container_id)
+        if container is None or not container.active:
+            raise ContainerOfAgentInactive(agent_id, agent.container_id)
         if not agent.active:
             raise AgentInactive(
                 f"agent {agent_id} is inactive: its pane is gone; register it again in its new one"
-            )
-        container = containers.by_ref(agent.container_id)
-        if container is None or not container.active:
-            raise AgentInactive(
-                f"the container of agent {agent_id} does not run; start it, then 'agenttower scan'"
             )
         return agent, container
 
@@ -207,6 +215,7 @@ class AgentLogs:
             "target": asdict(target),
             "trusted": caller.kind == "host",
             "peer_uid": caller.uid,
+            "attribution": caller.attribution,
         }
 
     def _proven(self, container: ContainerRecord, agent_id: str, log_path: str | None) -> Path:
@@ -231,6 +240,8 @@ class AgentLogs:
         with self._store.transaction() as transaction:
             if log_changes.under_way(agent_id) is not None:
                 return False
+            if log_changes.pane_is_busy(container_id, request):
+                return False
             log_changes.insert(change_id, agent_id, container_id, kind, request, self._clock())
             self._submit(transaction, stage, change_id, container_id)
         return True
@@ -247,12 +258,6 @@ class AgentLogs:
             requested_by="operator",
             steps=[NewStep(stage, change_id)],
         )
-
-
-def recorded_error(code: str, message: str) -> AgentTowerError:
-    """An error that was met earlier and elsewhere, to be raised here and now."""
-    kind = type("RecordedError", (AgentTowerError,), {"code": code})
-    return cast("type[AgentTowerError]", kind)(message)
 
 
 def _is_busy(agent: AgentRecord) -> bool:

@@ -1,15 +1,19 @@
-"""``set_role``, ``set_label``, ``set_capability`` (legacy surfaces part 1, section 8.5)."""
+"""``set_role``, ``set_label``, ``set_capability`` (legacy surfaces part 1, section 8.5), and all of
+them at once for ``app.agent.update``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agenttower.clock import Clock
+from agenttower.crashpoints import crash_point
 from agenttower.domain.identifiers import is_agent_id
 from agenttower.domain.permissions import Role, effective_permissions
 from agenttower.errors import (
     AgentInactive,
+    AgentNotFound,
+    ContainerOfAgentInactive,
     MasterConfirmRequired,
     SwarmViaSetRole,
     ValueOutOfSet,
@@ -23,7 +27,7 @@ from agenttower.store.database import Store, Transaction
 
 
 class AgentSettings:
-    """Changes one field of an agent. Managed and adopted agents are alike here (FR-008)."""
+    """Changes what is said of an agent. Managed and adopted agents are alike here (FR-008)."""
 
     def __init__(self, store: Store, clock: Clock, wake_readers: Callable[[], None]) -> None:
         self._store = store
@@ -58,7 +62,7 @@ class AgentSettings:
             changed = self._write(transaction, agent, "role", role)
             if changed:
                 now = self._clock()
-                audit_role_change(agent_id, agent.role, role, confirm, caller.uid, now)
+                audit_role_change(agent_id, agent.role, role, confirm, caller, now)
         return {
             **_result(agent, "role", role),
             "effective_permissions": effective_permissions(role),
@@ -76,6 +80,45 @@ class AgentSettings:
         _check_id(agent_id)
         check_capability(capability)
         return self._set(caller, agent_id, "capability", capability)
+
+    def update(self, caller: Caller, agent_id: str, changes: Mapping[str, str]) -> bool:
+        """Change several fields at once, or none (``app.agent.update``; app surface, section 15).
+
+        :param changes: new values by field: ``role``, ``capability``, ``label``, ``project_path``,
+            checked for shape.
+        :return: whether anything changed; one audit line tells of all that did.
+        :raises AgentNotFound: there is no such agent, or it has lost its pane.
+        :raises SwarmViaSetRole: ``swarm`` cannot be given this way.
+        :raises ContainerOfAgentInactive: a role is given only in a container that runs.
+        """
+        if changes.get("role") == Role.SWARM:
+            raise SwarmViaSetRole
+        if changes.get("role") == Role.MASTER:
+            caller.require_host()
+        with self._store.transaction() as transaction:
+            agent = known_agent(caller, agent_id)
+            if "role" in changes:
+                container = containers.by_ref(agent.container_id)
+                if container is None or not container.active:
+                    raise ContainerOfAgentInactive(agent_id, agent.container_id)
+            if not agent.active:
+                raise AgentNotFound(agent_id)
+            new = {name: text for name, text in changes.items() if getattr(agent, name) != text}
+            if not new:
+                return False
+            registry.update(agent_id, new)
+            audit_role_change(
+                agent_id,
+                agent.role,
+                new.get("role", agent.role),
+                False,
+                caller,
+                self._clock(),
+                changed=sorted(new),
+            )
+            transaction.afterwards("readers", self._wake_readers)
+            crash_point("agent.updating")
+        return True
 
     def _set(self, caller: Caller, agent_id: str, field: str, value: str) -> dict[str, Any]:
         with self._store.transaction() as transaction:

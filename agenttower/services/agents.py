@@ -94,21 +94,24 @@ def audit_role_change(
     prior: str | None,
     new: str,
     confirm_provided: bool,
-    peer_uid: int,
+    caller: Caller,
     now: Micros,
+    changed: Sequence[str] = (),
 ) -> None:
     """Write the line of a role given or changed, in the caller's transaction (section 11).
 
     :param prior: ``None`` for a new agent.
     :param confirm_provided: ``confirm`` as the caller sent it.
-    :param peer_uid: the caller's, as the kernel told it.
+    :param changed: what ``app.agent.update`` changed beside the role, or instead of it; additive.
     """
     payload = {
         "agent_id": agent_id,
         "prior_role": prior,
         "new_role": new,
         "confirm_provided": confirm_provided,
-        "socket_peer_uid": peer_uid,
+        "socket_peer_uid": caller.uid,
+        **({"changed": list(changed)} if changed else {}),
+        **caller.attribution,
     }
     containers.append_audit("agent_role_change", payload, now)
 

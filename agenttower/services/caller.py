@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from agenttower.domain.attribution import Attribution, of_session
 from agenttower.errors import HostOnly
 
 SHORT_ID_LENGTH = 12
@@ -38,6 +39,13 @@ class Caller:
     """The peer's uid as seen from here; ``-1`` where the kernel did not say."""
     reason: str = ""
     """Why the caller is ``unknown``; for our log, never for the wire."""
+    app_session_id: int | None = None
+    """The app session in which it asks, if it asks in one."""
+
+    @property
+    def attribution(self) -> Attribution:
+        """What audit rows say of who asked, beside what they say for everybody."""
+        return of_session(self.app_session_id)
 
     @property
     def scope(self) -> str | None:

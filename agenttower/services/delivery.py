@@ -125,6 +125,18 @@ class Delivery:
 
     # --- one prompt ------------------------------------------------------------------------------
 
+    def release_due(self) -> float | None:
+        """Let prompts go on whose delay is over.
+
+        :return: seconds until the next delay ends; ``None`` where nothing is delayed for a time.
+        """
+        until = self._changes.until_due()
+        if until == 0:
+            self._store_patiently(self._changes.release_due)
+            crash_point("prompt.released")
+            until = self._changes.until_due()
+        return until
+
     def waiting(self) -> list[tuple[str, str]]:
         """Agents for whom a prompt may be delivered, each with its container."""
         return prompts.waiting_targets() if self._switch.is_enabled() else []

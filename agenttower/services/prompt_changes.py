@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agenttower.clock import Clock, Micros, to_millis
+from agenttower.clock import SECOND, Clock, Micros, to_millis
+from agenttower.domain.attribution import NOBODY, Attribution
 from agenttower.domain.events import Actor
 from agenttower.domain.prompts import (
     BlockReason,
@@ -17,12 +18,15 @@ from agenttower.domain.prompts import (
     may_change,
 )
 from agenttower.services.prompt_views import identity_view
-from agenttower.store import prompts
+from agenttower.store import prompt_delays, prompts
 from agenttower.store.database import Store, Transaction
 from agenttower.store.prompts import PromptRecord
 
 TARGET_REMOVED = "target_removed"
 """Why a prompt was canceled without an operator: additive to the contract's reasons."""
+
+DELAY_ENDED = "delay_ended"
+"""A delayed prompt goes on since its time has come: additive to the contract's lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,32 @@ class PromptChanges:
             more={"failure_reason": reason, "failure_detail": detail},
         )
 
+    def until_due(self) -> float | None:
+        """Seconds until the next delay ends, 0 where one has; ``None`` where there is none."""
+        due_at = prompt_delays.next_due()
+        return None if due_at is None else max(0.0, (due_at - self._clock()) / SECOND)
+
+    def release_due(self, transaction: Transaction) -> int:
+        """Let prompts go on whose delay is over; returns how many.
+
+        Nobody decided anything then, so that the line is not an approval.
+        """
+        due = prompt_delays.due(self._clock())
+        for message_id in due:
+            prompt_delays.end(message_id)
+            prompt = prompts.find(message_id)
+            if prompt is None or prompt.block_reason is not BlockReason.OPERATOR_DELAYED:
+                continue
+            self.change(
+                transaction,
+                prompt,
+                PromptState.QUEUED,
+                DELAY_ENDED,
+                reason=prompt.block_reason,
+                more={"block_reason": None},
+            )
+        return len(due)
+
     def target_removed(self, transaction: Transaction, agent_id: str, why: str) -> int:
         """Cancel what waits for an agent whose pane is removed, in the removal's transaction.
 
@@ -120,12 +150,14 @@ class PromptChanges:
         operator: str | None = None,
         shown: str = "",
         more: dict[str, object] | None = None,
+        attribution: Attribution = NOBODY,
     ) -> PromptRecord | None:
         """Move a prompt that still is as in the record, and tell of it.
 
         :param event: the audit line is ``queue_message_<event>``, with ``reason`` and ``shown``.
         :param stamp: the column that gets the time of the change.
         :param more: further columns.
+        :param attribution: of who asked for it.
         """
         if not may_change(prompt.state, new):
             return None
@@ -134,7 +166,17 @@ class PromptChanges:
         changed = prompts.change(prompt, now, state=new, **stamped, **(more or {}))
         if changed is None:
             return None
-        self.tell(changed, event, prompt.state, reason=reason, operator=operator, shown=shown)
+        if prompt.block_reason is BlockReason.OPERATOR_DELAYED:
+            prompt_delays.end(prompt.message_id)
+        self.tell(
+            changed,
+            event,
+            prompt.state,
+            reason=reason,
+            operator=operator,
+            shown=shown,
+            attribution=attribution,
+        )
         self.ring(transaction, delivers=new is PromptState.QUEUED)
         return changed
 
@@ -147,6 +189,7 @@ class PromptChanges:
         reason: str | None = None,
         operator: str | None = None,
         shown: str = "",
+        attribution: Attribution = NOBODY,
     ) -> None:
         """Write the audit line of section 8, whole."""
         actor: Actor = "daemon" if operator is None else "operator"
@@ -162,6 +205,7 @@ class PromptChanges:
             "sender": identity_view(prompt.sender),
             "target": identity_view(prompt.target),
             "excerpt": shown,
+            **attribution,
         }
         prompts.append_audit(
             self._store,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from agenttower.clock import to_millis, to_millis_or_none
-from agenttower.domain.prompts import Identity
+from agenttower.domain.prompts import BlockReason, Identity
+from agenttower.store import prompt_delays
 from agenttower.store.prompts import PromptRecord
 
 
 def prompt_view(prompt: PromptRecord) -> dict[str, Any]:
-    """The row as the wire shows it (section 3.1). ``form``, ``detail``, ``submission`` and
-    ``submission_reason`` are additive."""
+    """The row as the wire shows it (section 3.1). ``form``, ``detail``, ``submission``,
+    ``submission_reason`` and ``delayed_until`` are additive."""
+    delayed = prompt.block_reason is BlockReason.OPERATOR_DELAYED
     return {
         "message_id": prompt.message_id,
         "state": prompt.state,
@@ -38,6 +40,9 @@ def prompt_view(prompt: PromptRecord) -> dict[str, Any]:
         "detail": prompt.failure_detail,
         "submission": prompt.submission,
         "submission_reason": prompt.submission_reason,
+        "delayed_until": to_millis_or_none(
+            prompt_delays.of(prompt.message_id) if delayed else None
+        ),
     }
 
 

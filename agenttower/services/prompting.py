@@ -46,12 +46,15 @@ class Prompting:
         *,
         form: Form = Form.PLAIN,
         idempotency_key: str | None = None,
+        all_or_nothing: bool = False,
     ) -> tuple[str, bool]:
         """Accept a prompt of the operator on the host, who has a master's rights.
 
+        :param all_or_nothing: refuse it where it would be accepted ``blocked``.
         :return: the id of the prompt, and whether the key had been used for it before: then
             nothing was written. Target and text are not compared.
         :raises HostOnly: the caller is not on the host.
+        :raises PromptRefused: it was all or nothing, and a check of section 3.3 fails.
         """
         caller.require_host()
         to = targets.named(target)
@@ -62,6 +65,8 @@ class Prompting:
             form,
             message_id=message_id,
             idempotency_key=idempotency_key,
+            all_or_nothing=all_or_nothing,
+            attribution=caller.attribution,
         )
         accepted = self._accept(new)
         return accepted.message_id, accepted.message_id != message_id
@@ -112,14 +117,27 @@ class Prompting:
     def approve(self, caller: Caller, message_id: str, claim: PaneClaim | None) -> dict[str, Any]:
         """``queue.approve``; see :meth:`PromptQueue.approve`."""
         by = operator(caller, claim)
-        return prompt_view(self._queue.approve(message_id, by, caller.scope))
+        return prompt_view(self._queue.approve(message_id, by, caller.scope, caller.attribution))
 
-    def delay(self, caller: Caller, message_id: str, claim: PaneClaim | None) -> dict[str, Any]:
+    def delay(
+        self,
+        caller: Caller,
+        message_id: str,
+        claim: PaneClaim | None,
+        *,
+        delay_ms: int | None = None,
+    ) -> dict[str, Any]:
         """``queue.delay``; see :meth:`PromptQueue.delay`."""
         by = operator(caller, claim)
-        return prompt_view(self._queue.delay(message_id, by, caller.scope))
+        delayed = self._queue.delay(
+            message_id, by, caller.scope, caller.attribution, delay_ms=delay_ms
+        )
+        return prompt_view(delayed)
 
-    def cancel(self, caller: Caller, message_id: str, claim: PaneClaim | None) -> dict[str, Any]:
+    def cancel(
+        self, caller: Caller, message_id: str, claim: PaneClaim | None, *, told: str | None = None
+    ) -> dict[str, Any]:
         """``queue.cancel``; see :meth:`PromptQueue.cancel`."""
         by = operator(caller, claim)
-        return prompt_view(self._queue.cancel(message_id, by, caller.scope))
+        canceled = self._queue.cancel(message_id, by, caller.scope, caller.attribution, told=told)
+        return prompt_view(canceled)

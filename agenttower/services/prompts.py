@@ -7,15 +7,13 @@ commit together.
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from agenttower.clock import Clock
+from agenttower.clock import MILLISECOND, SECOND, Clock, Micros
 from agenttower.crashpoints import crash_point
+from agenttower.domain.attribution import NOBODY, Attribution
 from agenttower.domain.prompts import (
-    HOST_OPERATOR,
-    OPERATOR,
     Action,
     BlockReason,
     Form,
@@ -34,14 +32,21 @@ from agenttower.errors import (
     DelayNotApplicable,
     DeliveryInProgress,
     MessageNotFound,
+    PromptRefused,
+    PromptRefusedBySwitch,
+    SwitchIsOff,
     TerminalState,
 )
+from agenttower.services import prompt_parties as parties
 from agenttower.services.prompt_changes import PromptChanges
 from agenttower.services.switch import RoutingSwitch
-from agenttower.store import prompts, targets
+from agenttower.store import prompt_delays, prompts, targets
 from agenttower.store.database import Store, Transaction
 from agenttower.store.prompts import PromptRecord
 from agenttower.store.targets import Addressee
+
+NEVER: Micros = 253_402_300_799 * SECOND
+"""The last second of the year 9999: no later time can be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,17 @@ class NewPrompt:
     route_id: str | None = None
     event_id: int | None = None
     idempotency_key: str | None = None
+    all_or_nothing: bool = False
+    """Refuse it where it would be accepted ``blocked``."""
+    attribution: Attribution = field(default_factory=lambda: NOBODY)
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who decides on a prompt."""
+
+    operator: str
+    attribution: Attribution
 
 
 class PromptQueue:
@@ -86,16 +102,18 @@ class PromptQueue:
     def enqueue(self, transaction: Transaction, new: NewPrompt) -> PromptRecord:
         """Accept a prompt in the caller's transaction: its row and its audit line.
 
-        What may not go its way now is accepted ``blocked`` (section 3.3).
+        What may not go its way now is accepted ``blocked`` (section 3.3), or refused where it says
+        so.
 
+        :raises PromptRefused: nothing was written.
         :raises AgentNotFound: no sender, or no target, of that id.
         :raises BodyRefused: nothing was written.
         """
         target = targets.addressee(new.target)
         if target is None:
             raise AgentNotFound(new.target)
-        sender, sender_active = _sender(new.sender)
-        to = _identity(target)
+        sender, sender_active = parties.sender(new.sender)
+        to = parties.identity(target)
         message_id = new.message_id or str(uuid.uuid4())
         head = headers(message_id, sender, to, new.form)
         check_body(new.body, head)
@@ -103,6 +121,9 @@ class PromptQueue:
         situation = self._situation(target, sender, sender_active)
         reports = routed and self._routes_prompt_masters
         reason = block_reason(replace(situation, reports=reports))
+        if reason is not None and new.all_or_nothing:
+            off = reason is BlockReason.KILL_SWITCH_OFF
+            raise (PromptRefusedBySwitch if off else PromptRefused)(new.target, reason)
         now = prompts.next_moment(self._clock())
         record = prompts.insert(
             {
@@ -110,10 +131,10 @@ class PromptQueue:
                 "state": PromptState.QUEUED if reason is None else PromptState.BLOCKED,
                 "block_reason": reason,
                 "form": new.form,
-                **_columns("sender", sender),
-                **_columns("target", to),
+                **parties.columns("sender", sender),
+                **parties.columns("target", to),
                 "target_container_id": target.agent.container_id,
-                "target_pane": _pane_key(target),
+                "target_pane": parties.pane_key(target),
                 "envelope_body": new.body,
                 "envelope_size_bytes": len(head) + len(new.body),
                 "envelope_body_sha256": hashlib.sha256(new.body).hexdigest(),
@@ -126,7 +147,14 @@ class PromptQueue:
                 "last_updated_at": now,
             }
         )
-        self._changes.tell(record, "enqueued", None, reason=reason, shown=record.excerpt)
+        self._changes.tell(
+            record,
+            "enqueued",
+            None,
+            reason=reason,
+            shown=record.excerpt,
+            attribution=new.attribution,
+        )
         self._changes.ring(transaction, delivers=reason is None)
         return record
 
@@ -143,11 +171,18 @@ class PromptQueue:
 
     # --- operators -----------------------------------------------------------------------------
 
-    def approve(self, message_id: str, operator: str, scope: str | None = None) -> PromptRecord:
+    def approve(
+        self,
+        message_id: str,
+        operator: str,
+        scope: str | None = None,
+        attribution: Attribution = NOBODY,
+    ) -> PromptRecord:
         """Let a blocked prompt go; the worker checks it again.
 
         :param operator: an agent's id or ``host-operator``.
         :param scope: the only container whose prompts the operator may touch.
+        :param attribution: of the operator, for the audit line.
         :raises ApprovalNotApplicable: it is not blocked, or its reason cannot be overruled.
         :raises MessageNotFound: or :class:`TerminalState` or :class:`DeliveryInProgress`.
         """
@@ -157,14 +192,28 @@ class PromptQueue:
             if reason is None:
                 raise ApprovalNotApplicable(f"prompt {message_id} is not blocked; it is queued")
             if not may_approve(reason, routing_enabled=self._switch.is_enabled()):
-                raise ApprovalNotApplicable(_why_not(message_id, reason))
+                raise _why_not(message_id, reason)
             return self._act(
-                transaction, prompt, PromptState.QUEUED, Action.APPROVED, operator, told=reason
+                transaction,
+                prompt,
+                PromptState.QUEUED,
+                Action.APPROVED,
+                By(operator, attribution),
+                told=reason,
             )
 
-    def delay(self, message_id: str, operator: str, scope: str | None = None) -> PromptRecord:
+    def delay(
+        self,
+        message_id: str,
+        operator: str,
+        scope: str | None = None,
+        attribution: Attribution = NOBODY,
+        *,
+        delay_ms: int | None = None,
+    ) -> PromptRecord:
         """Hold a queued prompt back until it is approved.
 
+        :param delay_ms: it goes on by itself after so long, counted from now; ``None`` for never.
         :raises DelayNotApplicable: it is blocked already.
         :raises MessageNotFound: or :class:`TerminalState` or :class:`DeliveryInProgress`.
         """
@@ -172,19 +221,33 @@ class PromptQueue:
             prompt = _open_prompt(message_id, scope)
             if prompt.block_reason is not None:
                 raise DelayNotApplicable(message_id, prompt.block_reason)
-            return self._act(
+            delayed = self._act(
                 transaction,
                 prompt,
                 PromptState.BLOCKED,
                 Action.DELAYED,
-                operator,
+                By(operator, attribution),
                 reason=BlockReason.OPERATOR_DELAYED,
                 told=BlockReason.OPERATOR_DELAYED,
             )
+            if delay_ms is not None:
+                due_at = delayed.last_updated_at + delay_ms * MILLISECOND
+                prompt_delays.start(message_id, min(due_at, NEVER))
+                self._changes.ring(transaction, delivers=True)
+            return delayed
 
-    def cancel(self, message_id: str, operator: str, scope: str | None = None) -> PromptRecord:
+    def cancel(
+        self,
+        message_id: str,
+        operator: str,
+        scope: str | None = None,
+        attribution: Attribution = NOBODY,
+        *,
+        told: str | None = None,
+    ) -> PromptRecord:
         """Give up a prompt that has not been delivered.
 
+        :param told: why, in the operator's words, for the audit line.
         :raises MessageNotFound: or :class:`TerminalState` or :class:`DeliveryInProgress`.
         """
         with self._store.transaction() as transaction:
@@ -194,8 +257,9 @@ class PromptQueue:
                 prompt,
                 PromptState.CANCELED,
                 Action.CANCELED,
-                operator,
+                By(operator, attribution),
                 stamp="canceled_at",
+                told=told,
             )
 
     def _act(
@@ -204,7 +268,7 @@ class PromptQueue:
         prompt: PromptRecord,
         new: PromptState,
         action: Action,
-        operator: str,
+        by: By,
         *,
         reason: BlockReason | None = None,
         stamp: str | None = None,
@@ -217,55 +281,18 @@ class PromptQueue:
             action,
             stamp=stamp,
             reason=told,
-            operator=operator,
+            operator=by.operator,
+            attribution=by.attribution,
             more={
                 "block_reason": reason,
                 "operator_action": action,
                 "operator_action_at": self._changes.moment(prompt),
-                "operator_action_by": operator,
+                "operator_action_by": by.operator,
             },
         )
         assert changed is not None, "read in this very transaction"
         crash_point("prompt.acting")
         return changed
-
-
-def _sender(agent_id: str) -> tuple[Identity, bool]:
-    if agent_id == HOST_OPERATOR:
-        return OPERATOR, True
-    found = targets.addressee(agent_id)
-    if found is None:
-        raise AgentNotFound(agent_id)
-    return _identity(found), found.agent.active
-
-
-def _identity(found: Addressee) -> Identity:
-    agent = found.agent
-    return Identity(agent.agent_id, agent.label, agent.role, agent.capability or None)
-
-
-def _columns(side: str, who: Identity) -> dict[str, object]:
-    return {
-        f"{side}_agent_id": who.agent_id,
-        f"{side}_label": who.label,
-        f"{side}_role": who.role,
-        f"{side}_capability": who.capability,
-    }
-
-
-def _pane_key(target: Addressee) -> str:
-    """The whole key of the target's pane: ``%N`` alone repeats across tmux servers."""
-    agent = target.agent
-    return json.dumps(
-        {
-            "container_id": agent.container_id,
-            "tmux_socket_path": agent.tmux_socket_path,
-            "tmux_session_name": agent.tmux_session_name,
-            "tmux_window_index": agent.tmux_window_index,
-            "tmux_pane_index": agent.tmux_pane_index,
-            "tmux_pane_id": agent.tmux_pane_id,
-        }
-    )
 
 
 def _open_prompt(message_id: str, scope: str | None) -> PromptRecord:
@@ -280,13 +307,13 @@ def _open_prompt(message_id: str, scope: str | None) -> PromptRecord:
     return prompt
 
 
-def _why_not(message_id: str, reason: BlockReason) -> str:
+def _why_not(message_id: str, reason: BlockReason) -> ApprovalNotApplicable:
     if reason is BlockReason.KILL_SWITCH_OFF:
-        return (
+        return SwitchIsOff(
             f"prompt {message_id} was blocked by the kill switch, which is still off; "
             "run 'agenttower routing enable' first"
         )
-    return (
+    return ApprovalNotApplicable(
         f"prompt {message_id} is blocked as {reason}, which nobody may overrule; "
         "change the agent's role, cancel the prompt and send it again"
     )

@@ -9,11 +9,14 @@ from typing import Any, Literal
 
 from agenttower.clock import Clock
 from agenttower.crashpoints import crash_point
+from agenttower.domain.cleaning import MAX_LABEL
 from agenttower.domain.identifiers import is_agent_id, is_container_id, new_agent_id
 from agenttower.domain.permissions import Role
 from agenttower.errors import (
     AgentTowerError,
     MasterViaRegister,
+    PaneAlreadyRegistered,
+    PaneMadeHere,
     PaneUnknownToDaemon,
     ParentImmutable,
     ParentInactive,
@@ -59,6 +62,8 @@ class Wanted:
     parent_agent_id: str | None = None
     parent_given: bool = False
     """``parent_agent_id`` was named, even if as none."""
+    adopts: bool = False
+    """A pane with an active agent is refused: nothing of that one is changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,20 @@ class Registration:
         self._clock = clock
         self._wake_readers = wake_readers
 
-    def wanted(self, caller: Caller, key: PaneKey, given: Mapping[str, Any]) -> Wanted:
+    def wanted(
+        self,
+        caller: Caller,
+        key: PaneKey,
+        given: Mapping[str, Any],
+        *,
+        adopts: bool = False,
+        longest_label: int = MAX_LABEL,
+    ) -> Wanted:
         """Checks 2 to 4: what can be judged without looking at anything that is stored.
 
         :param given: the optional parameters that were named, and no others.
+        :param adopts: see :class:`Wanted`.
+        :param longest_label: in characters.
         :raises ValueOutOfSet: a role, capability or id is none.
         :raises FieldTooLong: a text is too long, or ``project_path`` can be none.
         :raises MasterViaRegister: nobody registers as master.
@@ -93,7 +108,8 @@ class Registration:
         check_capability(capability)
         if parent is not None and not is_agent_id(parent):
             raise ValueOutOfSet("parent_agent_id must look like agt_0123456789ab")
-        label = None if given.get("label") is None else fit_label(given["label"])
+        label = given.get("label")
+        label = None if label is None else fit_label(label, longest_label)
         path = given.get("project_path")
         if path is not None:
             check_project_path(path)
@@ -109,6 +125,7 @@ class Registration:
             project_path=path,
             parent_agent_id=parent,
             parent_given="parent_agent_id" in given,
+            adopts=adopts,
         )
 
     def register_agent(self, wanted: Wanted) -> dict[str, Any]:
@@ -140,6 +157,7 @@ class Registration:
         """Checks 5 to 8 and the rows, all in the caller's transaction.
 
         :raises PaneUnknownToDaemon: the pane is not there, or is not to be registered.
+        :raises PaneAlreadyRegistered: it has an agent, and ``wanted`` adopts.
         :raises ParentImmutable: or another error of the swarm rules.
         """
         transaction.afterwards("crash", lambda: crash_point("register.committed"))
@@ -162,7 +180,7 @@ class Registration:
             done = Registered(standing.agent_id, "updated" if standing.active else "reactivated")
         prior = None if standing is None else standing.role
         if prior != role:
-            audit_role_change(done.agent_id, prior, role, False, wanted.caller.uid, now)
+            audit_role_change(done.agent_id, prior, role, False, wanted.caller, now)
         transaction.afterwards("readers", self._wake_readers)
         crash_point("register.committing")
         return done
@@ -173,6 +191,8 @@ class Registration:
         """The pane, and the agent that is in it already."""
         pane = panes.by_key(wanted.key)
         standing, problem = _standing(wanted.key, pane)
+        if wanted.adopts and standing is not None and standing.active:
+            raise PaneAlreadyRegistered(standing.agent_id)
         check_parent_fits_role(wanted, standing)
         if problem is not None:
             raise problem
@@ -267,12 +287,15 @@ def _standing(
             key,
             f"a pane that AgentTower made ({pane.managed_pane_id}, {state}) and that has no "
             "living agent",
+            PaneMadeHere,
         )
     return agent, None
 
 
-def _unknown(key: PaneKey, what: str) -> PaneUnknownToDaemon:
-    return PaneUnknownToDaemon(
+def _unknown(
+    key: PaneKey, what: str, kind: type[PaneUnknownToDaemon] = PaneUnknownToDaemon
+) -> PaneUnknownToDaemon:
+    return kind(
         f"pane {key.short()} ({key.tmux_pane_id}) of container {key.container_id[:12]} is {what}; "
         "run 'agenttower scan --panes', and see 'agenttower pane all'"
     )

@@ -13,10 +13,11 @@ from typing import Any
 from peewee import IntegrityError
 
 from agenttower.clock import Clock, to_millis, to_millis_or_none
+from agenttower.domain.attribution import NOBODY, Attribution
 from agenttower.domain.prompts import HOST_OPERATOR
 from agenttower.domain.route_decision import Matched, concerns, decide
 from agenttower.domain.route_rules import Rule, check_rule
-from agenttower.errors import EventNotFound, RouteCreationFailed, RouteNotFound
+from agenttower.errors import EventNotFound, RouteCreationFailed, RouteNotFound, TooManyRoutes
 from agenttower.services.caller import Caller
 from agenttower.services.pane_claims import PaneClaim, operator
 from agenttower.services.routing import SUBSYSTEM, braked_until, decision_line
@@ -77,7 +78,8 @@ class RouteService:
                     container_id=scope,
                 )
                 routes.add(route)
-                self._tell(transaction, "route_created", _created(route))
+                line = {**_created(route), **caller.attribution}
+                self._tell(transaction, "route_created", line)
         except (IntegrityError, DatabaseBusy) as error:
             raise RouteCreationFailed(
                 f"the route could not be stored ({error}); nothing was written, try again"
@@ -116,10 +118,16 @@ class RouteService:
 
         :raises RouteNotFound: there is none, or none of the caller's bench.
         """
+        return self._done(self.take_away(caller, route_id, claim), "removed")
+
+    def take_away(
+        self, caller: Caller, route_id: str, claim: PaneClaim | None = None
+    ) -> RouteRecord:
+        """As :meth:`remove`, for who wants to see the route as it was last."""
         with self._store.transaction() as transaction:
             route = _find(caller, route_id)
-            self._delete(transaction, route, _author(caller, claim))
-        return self._done(route, "removed")
+            self._delete(transaction, route, _author(caller, claim), caller.attribution)
+        return route
 
     def switch(
         self, caller: Caller, route_id: str, *, enabled: bool, claim: PaneClaim | None = None
@@ -139,6 +147,7 @@ class RouteService:
                         "route_id": route_id,
                         "change": {"enabled": enabled},
                         "updated_by_agent_id": _author(caller, claim),
+                        **caller.attribution,
                     },
                 )
         return self._done(route, "enabled" if enabled else "disabled")
@@ -152,7 +161,7 @@ class RouteService:
         """
         named = routes.naming(agent_id)
         for route in named:
-            self._delete(transaction, route, DAEMON)
+            self._delete(transaction, route, DAEMON, NOBODY)
         return len(named)
 
     def preview(
@@ -192,9 +201,15 @@ class RouteService:
 
     # --- both ------------------------------------------------------------------------------------
 
-    def _delete(self, transaction: Transaction, route: RouteRecord, by: str | None) -> None:
+    def _delete(
+        self,
+        transaction: Transaction,
+        route: RouteRecord,
+        by: str | None,
+        attribution: Attribution,
+    ) -> None:
         routes.remove(route.route_id)
-        line = {"route_id": route.route_id, "deleted_by_agent_id": by}
+        line = {"route_id": route.route_id, "deleted_by_agent_id": by, **attribution}
         self._tell(transaction, "route_deleted", line)
 
     def _tell(
@@ -252,7 +267,7 @@ def _check_room(scope: str | None) -> None:
     limit = MAX_ROUTES if scope is None else MAX_ROUTES_OF_A_BENCH
     standing = routes.count(scope)
     if standing >= limit:
-        raise RouteCreationFailed(
+        raise TooManyRoutes(
             f"{standing} routes exist and the limit is {limit}; remove one first "
             "(see 'agenttower route list')"
         )

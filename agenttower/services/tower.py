@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agenttower.services.adoption import Adoption
 from agenttower.services.agent_events import AgentEventService
 from agenttower.services.agent_logs import AgentLogs
 from agenttower.services.agent_settings import AgentSettings
@@ -61,6 +62,7 @@ class Tower:
         self._registration = registration
         self._logged = LoggedRegistration(registration, logs)
         self.registration_outcome = self._logged.outcome
+        self.adoption = Adoption(registration, self._logged, logs)
         self._views = ManagedViews(store)
         self.agent_events = agent_events
         self.app_rows = AppRows()
@@ -93,6 +95,7 @@ class Tower:
         self.set_role = agent_settings.set_role
         self.set_label = agent_settings.set_label
         self.set_capability = agent_settings.set_capability
+        self.update_agent = agent_settings.update
 
     def scan_containers(self) -> dict[str, Any]:
         return self._containers.scan()

@@ -239,6 +239,20 @@ def relay_position(db: sqlite3.Connection) -> Iterator[Finding]:
         )
 
 
+def prompt_delay(db: sqlite3.Connection) -> Iterator[Finding]:
+    """Only a prompt that an operator delayed has a time at which it goes on."""
+    for (message_id,) in db.execute(
+        "SELECT message_id FROM prompt_delay WHERE message_id NOT IN"
+        " (SELECT message_id FROM prompt WHERE block_reason = 'operator_delayed')"
+    ):
+        yield Finding(
+            "prompt_delay",
+            f"prompt {message_id}",
+            "has a time at which it goes on, and is not delayed",
+            f"nothing is delivered because of it; {REPORT}",
+        )
+
+
 DOCUMENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "managed_pane.launch": ("managed_pane", "pane_id"),
@@ -274,6 +288,7 @@ CHECKS: tuple[Check, ...] = (
     step_owner,
     event_sequence,
     relay_position,
+    prompt_delay,
     documents,
 )
 

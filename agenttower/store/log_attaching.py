@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agenttower.clock import Micros
+from agenttower.domain.attribution import NOBODY, Attribution
 from agenttower.store import agent_logs, containers
 from agenttower.store.agent_logs import AttachmentRecord, LogFile, OffsetRecord
 from agenttower.store.models import LogAttachment, LogOffset
@@ -30,6 +31,7 @@ class NewAttachment:
     command: str | None = None
     prior_pipe_target: str | None = None
     peer_uid: int = field(default_factory=os.geteuid)
+    attribution: Attribution = field(default_factory=lambda: NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def attach(wanted: NewAttachment, now: Micros) -> Attached:
             now,
             prior_pipe_target=wanted.prior_pipe_target,
             peer_uid=wanted.peer_uid,
+            attribution=wanted.attribution,
         )
     attached = agent_logs.by_id(attachment_id)
     place = agent_logs.offset(wanted.agent_id, wanted.log_path)
@@ -100,7 +103,12 @@ def attach(wanted: NewAttachment, now: Micros) -> Attached:
 
 
 def end(
-    agent_id: str, status: str, now: Micros, *, peer_uid: int | None = None
+    agent_id: str,
+    status: str,
+    now: Micros,
+    *,
+    peer_uid: int | None = None,
+    attribution: Attribution = NOBODY,
 ) -> AttachmentRecord | None:
     """Move the agent's active attachment to ``detached`` or ``stale``; the file is kept.
 
@@ -116,6 +124,7 @@ def end(
     _audit(
         active.attachment_id, agent_id, ("active", status), paths, active.source, now,
         prior_pipe_target=None, peer_uid=os.geteuid() if peer_uid is None else peer_uid,
+        attribution=attribution,
     )  # fmt: skip
     return active
 
@@ -196,6 +205,7 @@ def _audit(
     *,
     prior_pipe_target: str | None,
     peer_uid: int,
+    attribution: Attribution,
 ) -> None:
     """One ``log_attachment_change`` line (legacy surfaces part 1, section 11)."""
     containers.append_audit(
@@ -210,6 +220,7 @@ def _audit(
             "prior_pipe_target": prior_pipe_target,
             "source": source,
             "socket_peer_uid": peer_uid,
+            **attribution,
         },
         now,
     )

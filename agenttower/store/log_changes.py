@@ -44,6 +44,21 @@ def under_way(agent_id: str) -> ChangeRecord | None:
     return None if row is None else _record(row)
 
 
+def pane_is_busy(container_id: str, request: dict[str, Any]) -> bool:
+    """Whether something is being done to the pane that a request is about, for whichever agent.
+
+    A pane has one pipe: who lost the race to register it must not take the winner's away.
+    """
+    query = LogChange.select(LogChange.request).where(
+        LogChange.container_id == container_id, LogChange.state.in_(UNDER_WAY)
+    )
+    return any(_pane(json.loads(row.request)) == _pane(request) for row in query)
+
+
+def _pane(request: dict[str, Any]) -> tuple[str, str]:
+    return request["target"]["socket_path"], request["target"]["pane_id"]
+
+
 def insert(
     change_id: str,
     agent_id: str,

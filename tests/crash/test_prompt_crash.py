@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import sqlite3
 from contextlib import closing, suppress
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support import module_tower
+from tests.support.app_session import AppSession
 from tests.support.docker import BenchFactory
 from tests.support.mock_layout import MockLayout, mock_layout
 from tests.support.tower import Tower
@@ -154,6 +156,84 @@ def test_a_front_end_that_dies_acts_whole_or_not_at_all(tower: Tower, mocks: Moc
     assert tower.result("queue.cancel", {"message_id": held})["state"] == "canceled"
     tower.start("worker")
     assert told_of(tower, held) == ["enqueued", "canceled"]
+
+
+@pytest.mark.parametrize("point", ["prompt.released", None])
+def test_a_delay_outlives_the_worker_and_ends_once(
+    tower: Tower, mocks: MockLayout, point: str | None
+) -> None:
+    """The worker is killed as the delay has ended, or while the prompt waits."""
+    app = AppSession(tower)
+    text = f'{{"n":{next(_numbers)}}}'.encode()
+    before = len(mocks.prompts("s1"))
+    tower.stop("worker")
+    sent = app.ask("app.send_input", target_agent_id=mocks.id("s1"), payload=json.loads(text))
+    message_id = sent["message_id"]
+    app.ask("app.queue.delay", message_id=message_id, delay_ms=500 if point else 3_600_000)
+    if point is None:
+        tower.start("worker")
+        tower.kill9("worker")
+        assert told_of(tower, message_id) == ["enqueued", "delayed"]
+        with closing(sqlite3.connect(tower.home.paths.database, timeout=10)) as database, database:
+            database.execute("UPDATE prompt_delay SET due_at = due_at - 3600000000")
+    else:
+        with suppress(AssertionError):  # it may die before it is ready
+            tower.start("worker", environ={ARMED: point})
+        tower.wait_killed("worker")
+    tower.start("worker")
+    wait_until(lambda: rows_of(tower, [message_id])[0][0] == "delivered", 30, "its delivery")
+    assert mocks.prompts("s1")[before:] == [text]
+    assert told_of(tower, message_id) == ["enqueued", "delayed", "delay_ended", "delivered"]
+
+
+def test_a_front_end_that_dies_sends_one_prompt_of_a_session(
+    tower: Tower, mocks: MockLayout
+) -> None:
+    """The key dies with the session; what was accepted stays accepted, once."""
+    app = AppSession(tower)
+    text = f'{{"n":{next(_numbers)}}}'.encode()
+    before = len(mocks.prompts("s1"))
+    params = {
+        "target_agent_id": mocks.id("s1"),
+        "payload": json.loads(text),
+        "idempotency_key": "k",
+    }
+    tower.stop("serve")
+    tower.start("serve", environ={ARMED: "prompt.committing"})
+    app.hello()
+    with suppress(OSError, ValueError):
+        app.call("app.send_input", **params)
+    tower.wait_killed("serve")
+    tower.start("serve")
+    assert app.refused("app.send_input", **params) == ("app_session_expired", {})
+    app.hello()
+    assert [app.ask("app.send_input", **params)["deduplicated"] for _ in range(2)] == [False, True]
+    wait_until(lambda: mocks.prompts("s1")[before:] == [text], 20, "it to arrive")
+
+
+def test_an_update_of_an_agent_is_whole_or_not_there(tower: Tower, mocks: MockLayout) -> None:
+    app = AppSession(tower)
+    agent_id = mocks.id("s1")
+    tower.stop("serve")
+    tower.start("serve", environ={ARMED: "agent.updating"})
+    app.hello()
+    with suppress(OSError, ValueError):
+        app.call("app.agent.update", agent_id=agent_id, label="new", project_path="/new")
+    tower.wait_killed("serve")
+    tower.start("serve")
+    app.hello()
+    row = app.ask("app.agent.update", agent_id=agent_id)["row"]
+    assert (row["label"], row["project_path"]) == ("s1", None)
+    row = app.ask("app.agent.update", agent_id=agent_id, label="new")["row"]
+    assert row["label"] == "new"
+
+    def changes() -> list[list[str]]:
+        lines = [line for line in app.lines() if line.get("type") == "agent_role_change"]
+        return [line["payload"]["changed"] for line in lines]
+
+    wait_until(changes, 10, "the change to be told")
+    assert changes() == [["label"]]
+    app.ask("app.agent.update", agent_id=agent_id, label="s1")
 
 
 def test_what_was_queued_when_everybody_stopped_is_delivered_in_order(

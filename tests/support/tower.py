@@ -28,6 +28,8 @@ class Tower:
         self.home = home
         self.environ = dict(home.environ)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.prefix: tuple[str, ...] = ()
+        """A program that starts the processes, with its options."""
         self._said_before: dict[str, int] = {}
 
     @property
@@ -45,7 +47,7 @@ class Tower:
             with self._log(role).open("ab") as log:
                 self._said_before[role] = log.tell()
                 self.processes[role] = subprocess.Popen(
-                    [sys.executable, "-m", "agenttower.cli.main", role],
+                    [*self.prefix, sys.executable, "-m", "agenttower.cli.main", role],
                     env=self.environ | (environ or {}),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -59,10 +61,14 @@ class Tower:
     ) -> dict[str, Any]:
         """One request on a connection of its own; the whole reply."""
         request = {"method": method} | ({} if params is None else {"params": params})
+        return self.call_raw(json.dumps(request).encode(), timeout_s)
+
+    def call_raw(self, line: bytes, timeout_s: float = 30.0) -> dict[str, Any]:
+        """As :meth:`call`, for any line, without its newline."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(timeout_s)
             connection.connect(str(self.socket_path))
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            connection.sendall(line + b"\n")
             with connection.makefile("rb") as lines:
                 reply = json.loads(lines.readline())
         assert isinstance(reply, dict)

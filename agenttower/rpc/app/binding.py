@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from agenttower.errors import AgentTowerError
@@ -12,6 +12,7 @@ from agenttower.rpc.app.decode import TOKEN, app_params
 from agenttower.rpc.app.errors import AppError
 from agenttower.rpc.app.sessions import AppSession, AppSessions
 from agenttower.rpc.method import DEFAULT_DEADLINE_S, Call, Gate, Method, Pending, Result
+from agenttower.services.caller import Caller
 
 P = TypeVar("P")
 Handler = Callable[[Call[Any]], Result | Pending]
@@ -24,6 +25,11 @@ class InSession(Generic[P]):
 
     session: AppSession
     params: P
+
+
+def asking(call: Call[InSession[Any]]) -> Caller:
+    """The caller, with the session in which it asks: audit rows name that (section 20)."""
+    return replace(call.caller, app_session_id=call.params.session.id)
 
 
 def app_method(
@@ -59,7 +65,7 @@ def app_method(
             )
         return handler(call)
 
-    return Method(guarded, run, declared.gate, deadline_s)
+    return Method(guarded, run, declared.gate, deadline_s, declared=declared)
 
 
 def refusing(error: AgentTowerError) -> Method[Any]:

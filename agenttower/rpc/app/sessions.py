@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agenttower.rpc.app.errors import AppError
 
@@ -36,6 +36,8 @@ class AppSession:
     started_at: float
     """``time.monotonic()`` seconds, as ``used_at``."""
     used_at: float
+    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of no other session, also of no earlier daemon's; unlike the token it may be stored."""
 
 
 class AppSessions:

@@ -12,7 +12,7 @@ from agenttower.store.models.benches import Agent, Container, ContainerScan
 from agenttower.store.models.engine import Operation, RelayPosition, Step, Worker
 from agenttower.store.models.managed import Event, ManagedLayout, ManagedPane
 from agenttower.store.models.panes import Attention, Pane, PaneScan
-from agenttower.store.models.prompts import DaemonState, Prompt, Route, Subsystem
+from agenttower.store.models.prompts import DaemonState, Prompt, PromptDelay, Route, Subsystem
 from agenttower.store.models.queue import QueueCounter, QueueMessage, QueueSchedule, QueueValue
 
 TABLES: tuple[type[Table], ...] = (
@@ -26,6 +26,7 @@ TABLES: tuple[type[Table], ...] = (
     PaneScan,
     Attention,
     Prompt,
+    PromptDelay,
     Route,
     DaemonState,
     Subsystem,
@@ -59,6 +60,7 @@ __all__ = [
     "Pane",
     "PaneScan",
     "Prompt",
+    "PromptDelay",
     "QueueCounter",
     "QueueMessage",
     "QueueSchedule",

@@ -122,6 +122,13 @@ Prompt.add_index(Prompt.index(Prompt.enqueued_at, Prompt.id, name="prompt_listed
 Prompt.add_index(Prompt.index(Prompt.last_updated_at, Prompt.id, name="prompt_listed_by_change"))
 
 
+class PromptDelay(Table):
+    """When a prompt that an operator delayed goes on by itself; gone with the delay."""
+
+    message_id = TextField(primary_key=True)
+    due_at = BigIntegerField(index=True)
+
+
 class Route(Table):
     """A rule that turns events into prompts. Only ``enabled``, the cursor and the counters move.
 

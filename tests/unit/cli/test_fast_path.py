@@ -43,6 +43,7 @@ def modules_after(*arguments: str) -> set[str]:
         ["doctor", "--help"],
         ["layout", "create", "--help"],
         ["pane", "recreate", "--help"],
+        ["protocol", "schema", "--help"],
     ],
 )
 def test_nothing_heavy_without_a_daemon(home, arguments):

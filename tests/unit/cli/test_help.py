@@ -41,6 +41,8 @@ def test_the_commands_there_are():
         "client install",
         "scan",
         "container list",
+        "protocol schema",
+        "protocol reference",
         "layout create",
         "layout list",
         "layout remove",

@@ -94,7 +94,9 @@ def test_a_row_shows_what_the_contract_says(rows: Rows) -> None:
     master, slave = rows.agent("master", "m"), rows.agent("slave", "s")
     made = rows.send(master, slave, "hé\n\tsk-aaaaaaaaaaaaaaaaaaaaaaaa".encode())
     view = prompt_view(made)
-    assert set(view) == CONTRACT_KEYS | {"form", "detail", "submission", "submission_reason"}
+    assert set(view) == CONTRACT_KEYS | {
+        "form", "detail", "submission", "submission_reason", "delayed_until",
+    }  # fmt: skip
     assert view["excerpt"] == "hé <redacted:openai-key>"
     assert view["sender"] == {
         "agent_id": master, "label": "m", "role": "master", "capability": "claude",

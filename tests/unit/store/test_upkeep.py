@@ -279,6 +279,8 @@ HEALTHY_OPERATION = "INSERT INTO operation (kind, lane, in_line, subject_id, sta
          "layout gone", "has 1 events and is not there itself"),
         ("UPDATE relay_position SET last_event_id = 9", "relay_position", "event 9",
          "counts as relayed, but the last event is 3"),
+        ("INSERT INTO prompt_delay VALUES ('m', 5)", "prompt_delay", "prompt m",
+         "and is not delayed"),
         ("UPDATE managed_pane SET launch = '{oops' WHERE pane_id = 'P'", "documents",
          "managed_pane P", "has no JSON in managed_pane.launch"),
         ("UPDATE managed_pane SET layout_id = 'nobody' WHERE pane_id = 'P'", "integrity",
