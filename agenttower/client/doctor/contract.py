@@ -21,7 +21,7 @@ from agenttower.client.identity import (
 from agenttower.client.socket_path import SocketChoice
 from agenttower.paths import BENCH_SOCKET, SOCKET_VARIABLE
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """The newest schema of the database that this client was written for."""
 
 AWAY = "daemon_unavailable"
