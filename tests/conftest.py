@@ -61,7 +61,7 @@ def pytest_runtest_makereport(
     """Show what the processes said beside a failure."""
     report = yield
     tower = getattr(item, "funcargs", {}).get("tower")
-    if report.when == "call" and report.failed and tower is not None:
+    if report.when == "call" and report.failed and isinstance(tower, Tower):
         report.sections.append(("what the tower said", tower.logs()))
     return report
 

@@ -63,6 +63,8 @@ class State:
     """Stored ones, in any state."""
     first_active_container: str | None = None
     panes: int = 0
+    """Those that are known: of scans, and those that agents are known to live in. A layout that was
+    just created has panes which no scan has seen yet."""
     unadopted_panes: int = 0
     """Live ones without an agent. The contract counts vanished ones too, and would then advise to
     adopt them for good."""

@@ -143,7 +143,7 @@ class _Reading:
                     unwell=sorted(unwell | ({Subsystem.SQLITE} if self._failed else set())),
                     containers=sum(msgspec.structs.astuple(counts.containers)),
                     first_active_container=first_active,
-                    panes=counts.panes.total,
+                    panes=counts.panes.total + counts.agents.by_state.active,
                     unadopted_panes=counts.panes.by_state.discovered_and_unmanaged,
                     first_adoptable_pane=first_adoptable,
                     blocked=counts.queue.blocked,

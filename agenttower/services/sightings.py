@@ -21,6 +21,9 @@ from agenttower.store import containers, layouts, panes, registry
 from agenttower.store.layouts import PaneRecord
 from agenttower.store.panes import PaneKey, PaneSight
 
+NO_TMUX = ("socket_dir_missing", "tmux_no_server")
+"""Nobody has started tmux in the bench: a failure of the look only where panes are known there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -106,7 +109,10 @@ class Sightings:
         missing = before.keys() - seen.keys() - skipped
         unknown = {key for key in missing if look.unreachable or key.tmux_socket_path in failed}
         panes.touch(unknown, self.now)
-        containers.panes_looked_at(look.container_id, look.error, self.now)
+        nothing_to_see = look.error in NO_TMUX and not before
+        containers.panes_looked_at(
+            look.container_id, None if nothing_to_see else look.error, self.now
+        )
         self._gone(missing - unknown)
         self._follow(look.container_id, missing - unknown, seen)
 

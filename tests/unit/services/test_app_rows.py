@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agenttower.bench.interface import SocketFailure
 from agenttower.errors import DockerUnavailable
 from agenttower.protocol.app import entities
 from agenttower.services.app_rows import AppRows
@@ -100,6 +101,17 @@ class TestContainerState:
         registry.scan_as(HOST, C2)
         registry.scan(found())
         assert (state(C1), state(C2)) == ("active", "degraded_scan")
+
+    @pytest.mark.parametrize("code", ["socket_dir_missing", "tmux_no_server"])
+    def test_a_bench_without_tmux_is_well_until_panes_are_missed(
+        self, registry: Registry, code: str
+    ) -> None:
+        nothing = SocketFailure(None, code, "no tmux runs")
+        registry.scan(sockets=(), failures=[nothing])
+        assert state() == "active"
+        registry.scan(found())
+        registry.scan(sockets=(), failures=[nothing])
+        assert state() == "degraded_scan"
 
     def test_an_engine_that_is_away(self, registry: Registry) -> None:
         registry.benches.answers[C1] = DockerUnavailable("away")

@@ -155,6 +155,10 @@ def test_each_recommendation(tower: Wired) -> None:
     assert recommended(tower) == ("unadopted_panes_present", "%11")
     with tower.store.transaction():
         Pane.delete().execute()
+    # An agent that is active has a pane, whether or not a scan has seen it.
+    assert recommended(tower) == ("blocked_queue_drain", blocked)
+    with tower.store.transaction():
+        Agent.update(active=False).execute()
     assert recommended(tower) == ("no_panes_discovered", BENCH)
     with tower.store.transaction():
         Container.delete().execute()
