@@ -22,7 +22,8 @@ Task = Callable[[], None]
 class Pool:
     """Threads are made as they are needed, up to the limit, and kept. One owner submits.
 
-    Those who ask take turns: one task of each, whatever else the same one has queued.
+    Those who ask take turns: one task of each, whatever else the same one has queued. Of the idle
+    threads the one that worked last is woken, so that a quiet pool keeps few database caches warm.
     """
 
     def __init__(
@@ -42,30 +43,29 @@ class Pool:
         self._queues: dict[Account, deque[Task]] = {}
         self._running: Counter[Account] = Counter()
         self._foreign_running = 0
-        self._idle = 0
+        self._asleep: list[threading.Semaphore] = []
         self._closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     def queued(self, account: Account) -> int:
         """How many tasks of one account wait for a thread."""
-        with self._changed:
+        with self._lock:
             return len(self._queues.get(account, ()))
 
     def submit(self, account: Account, task: Task) -> None:
         """Run ``task`` on a free thread, or queue it. The task itself must not raise."""
-        with self._changed:
+        with self._lock:
             self._queues.setdefault(account, deque()).append(task)
             if not self._may_run(account):
                 return  # a thread that ends one of the same share's tasks will see it
-            if self._idle:
-                self._idle -= 1
-                self._changed.notify()
+            if self._asleep:
+                self._asleep.pop().release()
             elif len(self._threads) < self._limit:
                 self._start_thread()
 
     def close(self, patience_s: float) -> None:
         """Let what is queued finish and end the threads; one that is stuck is left and named."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._wake_all()
         until = time.monotonic() + patience_s
@@ -82,8 +82,9 @@ class Pool:
         thread.start()
 
     def _work(self) -> None:
+        alarm = threading.Semaphore(0)
         try:
-            while (taken := self._take()) is not None:
+            while (taken := self._take(alarm)) is not None:
                 account, task = taken
                 task()
                 del task, taken  # or an idle thread would keep its last request alive
@@ -93,17 +94,17 @@ class Pool:
             if self._on_thread_exit is not None:
                 self._on_thread_exit()
 
-    def _take(self) -> tuple[Account, Task] | None:
+    def _take(self, alarm: threading.Semaphore) -> tuple[Account, Task] | None:
         """The next task, waiting for it; ``None`` when the pool is closed and empty."""
-        with self._changed:
-            while True:
+        while True:
+            with self._lock:
                 account = next(filter(self._may_run, self._queues), None)
                 if account is not None:
                     return account, self._begin(account)
                 if self._closed and not self._queues:
                     return None
-                self._idle += 1  # taken back by whoever wakes us, or a burst would wake one twice
-                self._changed.wait()
+                self._asleep.append(alarm)
+            alarm.acquire()
 
     def _may_run(self, account: Account) -> bool:
         if self._running[account] >= account.share.running:
@@ -120,7 +121,7 @@ class Pool:
         return task
 
     def _done(self, account: Account) -> None:
-        with self._changed:
+        with self._lock:
             self._running[account] -= 1
             if not self._running[account]:
                 del self._running[account]
@@ -130,5 +131,5 @@ class Pool:
                 self._wake_all()
 
     def _wake_all(self) -> None:
-        self._idle = 0
-        self._changed.notify_all()
+        while self._asleep:
+            self._asleep.pop().release()
