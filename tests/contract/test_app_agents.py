@@ -96,67 +96,8 @@ class TestAdopting:
         for name in set(agents.AgentRecord.__slots__) - own:
             assert getattr(ours, name) == getattr(theirs, name), name
 
-    @pytest.mark.parametrize("name", [*KEY, *SAID])
-    def test_what_is_needed(self, desk: AppDesk, name: str) -> None:
-        params = KEY | SAID
-        del params[name]
-        assert desk.refused(ADOPT, **params) == invalid(name, "missing")
-
-    @pytest.mark.parametrize(
-        ("field", "value", "reason"),
-        [
-            ("container_id", "", "must not be empty"),
-            ("tmux_socket", None, "must be a string"),
-            ("window_index", -1, "must be >= 0"),
-            ("window_index", True, "must be an integer"),
-            ("pane_index", "1", "must be an integer"),
-            ("pane_index", 1.0, "must be an integer"),
-            ("role", "boss", "unknown value"),
-            ("role", "master", "master cannot be assigned by registration; adopt first, then"
-             " update"),
-            ("capability", "", "must not be empty"),
-            ("capability", "c" * 129, "max length 128"),
-            ("capability", "C++", "must be 1 to 64 of a-z, 0-9 and '-', and not begin with '-'"),
-            ("label", "a\rb", "embedded newline"),
-            ("label", "a\nb", "embedded newline"),
-            ("label", "l" * 257, "max length 256"),
-            ("label", None, "must be a string"),
-            ("project_path", "src", "must be an absolute path"),
-            ("project_path", "", "must be an absolute path"),
-            ("project_path", "/a/../b", "must not have a '..' in it"),
-            ("project_path", "/a\0", "must not have control characters in it"),
-            ("project_path", "/" + "p" * 4096, "max length 4096"),
-            ("parent_agent_id", "", "must not be empty"),
-            ("parent_agent_id", None, "must be a string"),
-            ("attach_log", "yes", "must be a boolean"),
-            ("attach_log", None, "must be a boolean"),
-        ],
-    )  # fmt: skip
-    def test_shapes(self, desk: AppDesk, field: str, value: Any, reason: str) -> None:
-        assert desk.refused(ADOPT, **KEY | SAID | {field: value}) == invalid(field, reason)
-
     def test_a_label_of_256_characters(self, desk: AppDesk) -> None:
         assert adopt(desk, label=f" {'l' * 256} ")["label"] == "l" * 256
-
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [
-            ("container_id", OTHER),
-            ("container_id", BENCH[:12]),
-            ("container_id", "bench-b"),
-            ("tmux_socket", "/tmp/tmux-0/other"),
-            ("session_name", "Theirs"),
-            ("window_index", 2**70),
-            ("pane_index", 0),
-            ("pane_id", "%7"),
-        ],
-    )
-    def test_a_pane_is_named_whole(self, desk: AppDesk, field: str, value: Any) -> None:
-        params = KEY | SAID | {field: value}
-        assert desk.refused(ADOPT, **params) == (
-            "pane_not_found",
-            {"pane_id": params["pane_id"], "mismatch_field": field},
-        )
 
     def test_a_pane_that_is_gone(self, desk: AppDesk) -> None:
         Pane.update(active=False).execute()

@@ -37,56 +37,6 @@ def test_a_session_is_needed(desk: AppDesk, method: str) -> None:
     assert answer["error"]["code"] == "app_session_expired"
 
 
-@pytest.mark.parametrize(
-    ("name", "params", "code", "details"),
-    [
-        ("layout_create", {}, "validation_failed", {"field": "container_id", "reason": "missing"}),
-        ("layout_create", CREATE | {"template_name": 5}, "validation_failed",
-         {"field": "template_name", "reason": "must be a string"}),
-        ("layout_create", CREATE | {"tmux_session_name": "s;1"}, "validation_failed",
-         {"field": "tmux_session_name", "reason": "must be 1 to 64 letters A-Z a-z, digits, '_',"
-          " '.' and '-'"}),
-        ("layout_create", CREATE | {"launch_command_overrides": {"slave:s;1": "x"}},
-         "validation_failed",
-         {"field": "launch_command_overrides", "reason": "the label in every key must be 1 to 64"
-          " letters A-Z a-z, digits, '_', '.' and '-'"}),
-        ("layout_create", CREATE | {"container_id": "nix"}, "container_not_found",
-         {"container_id": "nix"}),
-        ("layout_create", CREATE | {"container_id": "d" * 64}, "container_inactive",
-         {"container_id": "d" * 64}),
-        ("layout_create", CREATE | {"template_name": "nix"}, "managed_template_not_found",
-         {"template_name": "nix", "known_templates": ["1m+2s", "2m+2s"]}),
-        ("layout_create", CREATE | {"launch_command_overrides": {"master:m1": "nix"}},
-         "managed_launch_command_not_found", {"profile_name": "nix", "known_profiles": []}),
-        ("layout_create", CREATE | {"label_prefix": "x-", "tmux_session_name": "n"},
-         "docker_unavailable", {}),
-        ("layout_create", CREATE, "managed_pane_label_conflict",
-         {"container_id": BENCH, "label": "s1"}),
-        ("layout_list", {"limit": 201}, "validation_failed",
-         {"field": "limit", "reason": "must be <= 200"}),
-        ("layout_list", {"state": "gone"}, "validation_failed",
-         {"field": "state", "reason": "unknown value"}),
-        ("layout_detail", {"layout_id": NO_ID}, "managed_layout_not_found", {"layout_id": NO_ID}),
-        ("layout_remove", {"layout_id": NO_ID}, "managed_layout_not_found", {"layout_id": NO_ID}),
-        ("pane_list", {"layout_id": NO_ID}, "managed_layout_not_found", {"layout_id": NO_ID}),
-        ("pane_detail", {"pane_id": NO_ID}, "managed_pane_not_found", {"pane_id": NO_ID}),
-        ("pane_remove", {"pane_id": NO_ID}, "managed_pane_not_found", {"pane_id": NO_ID}),
-        ("pane_recreate", {"predecessor_pane_id": NO_ID}, "managed_pane_not_found",
-         {"pane_id": NO_ID}),
-        ("pane_recreate", {"predecessor_pane_id": PANE_ID},
-         "managed_pane_illegal_recreate_source",
-         {"predecessor_pane_id": PANE_ID, "current_state": "ready"}),
-        ("pane_promote_from_adopted", {}, "not_implemented", {"reserved_since": "FEAT-013"}),
-        ("pane_promote_from_adopted", {"agent_id": 5}, "not_implemented",
-         {"reserved_since": "FEAT-013"}),
-    ],
-)  # fmt: skip
-def test_refusals(desk: AppDesk, name: str, params: Any, code: str, details: Any) -> None:
-    managed(container_id=BENCH)
-    desk.rows.container("d" * 64, active=False)
-    assert desk.refused(f"app.managed_{name}", **params) == (code, details)
-
-
 def test_an_adopted_agent_is_protected(desk: AppDesk) -> None:
     agent_id = desk.rows.agent()
     for name, parameter in (

@@ -75,51 +75,6 @@ def test_what_a_route_may_say(desk: AppDesk, more: dict[str, Any]) -> None:
         assert row[name] == {"value": None, **said}
 
 
-_AGENT_ID = "value: must be an agent id"
-_WRITTEN = (
-    "value: must be written role:<role> or role:<role>,capability:<capability>, without spaces"
-)
-
-
-@pytest.mark.parametrize(
-    ("more", "field", "reason"),
-    [
-        ({"event_type": "boom"}, "event_type", "unknown value"),
-        ({"event_type": None}, "event_type", "must be a string"),
-        ({"master": "auto"}, "master", "must be an object"),
-        ({"master": {"rule": "x"}}, "master", "rule: unknown value"),
-        ({"master": {"value": 5}}, "master", "value: must be a string"),
-        ({"master": {"value": AGENT}}, "master", "value: must be null where rule is auto"),
-        ({"master": {"rule": "explicit"}}, "master", _AGENT_ID),
-        ({"target": None}, "target", "must be an object"),
-        ({"target": {}}, "target", "missing"),
-        ({"target": {"rule": "x"}}, "target", "rule: unknown value"),
-        ({"target": {"rule": "explicit"}}, "target", "value: missing or empty"),
-        ({"target": {"rule": "explicit", "value": "l" * 257}}, "target",
-         "value: must be an agent id or a label of at most 256 characters"),
-        ({"target": {"rule": "source", "value": "x"}}, "target",
-         "value: must be null where rule is source"),
-        ({"target": {"rule": "role", "value": "role: slave"}}, "target", _WRITTEN),
-        ({"target": {"rule": "role", "value": "role:master"}}, "target",
-         "value: the role must be one of slave, swarm"),
-        ({"source_scope": None}, "source_scope", "must be an object"),
-        ({"source_scope": {"kind": "x"}}, "source_scope", "kind: unknown value"),
-        ({"source_scope": {"value": "x"}}, "source_scope", "value: must be null where kind is any"),
-        ({"source_scope": {"kind": "agent_id", "value": "x"}}, "source_scope", _AGENT_ID),
-        ({"source_scope": {"kind": "role", "value": "slave"}}, "source_scope", _WRITTEN),
-        ({"template": ""}, "template", "must not be empty"),
-        ({"template": 5}, "template", "must be a string"),
-        ({"template": "x" * 4097}, "template", "at most 4096 bytes"),
-        ({"template": "\x1b["}, "template", "only printable text, tab and newline can be sent"),
-    ],
-)  # fmt: skip
-def test_what_it_may_not_say(desk: AppDesk, more: Any, field: str, reason: str) -> None:
-    assert desk.refused(ADD, **RULE | more) == (
-        "validation_failed",
-        {"field": field, "reason": reason},
-    )
-
-
 def test_a_template_shows_the_place_and_not_the_text(desk: AppDesk) -> None:
     for template, problem in (
         ("a {secret}", "unknown field at position 3"),
@@ -182,26 +137,6 @@ def test_a_removed_route_is_shown_as_it_was_last(desk: AppDesk) -> None:
     assert Route.select().count() == 0
     assert desk.refused("app.route.remove", route_id=route_id)[0] == "route_not_found"
     assert desk.by_app() == ["route_created", "route_updated", "route_deleted"]
-
-
-@pytest.mark.parametrize(
-    ("method", "params", "field", "reason"),
-    [
-        ("remove", {}, "route_id", "missing"),
-        ("remove", {"route_id": ""}, "route_id", "must not be empty"),
-        ("remove", {"route_id": 5}, "route_id", "must be a string"),
-        ("update", {"enabled": True}, "route_id", "missing"),
-        ("update", {"route_id": "x"}, "enabled", "missing"),
-        ("update", {"route_id": "x", "enabled": 1}, "enabled", "must be a boolean"),
-        ("update", {"route_id": "x", "enabled": True, "template": "t"}, "template",
-         "field not accepted"),
-    ],
-)  # fmt: skip
-def test_shapes(desk: AppDesk, method: str, params: Any, field: str, reason: str) -> None:
-    assert desk.refused(f"app.route.{method}", **params) == (
-        "validation_failed",
-        {"field": field, "reason": reason},
-    )
 
 
 def test_no_such_route(desk: AppDesk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agenttower.domain.canonical_json import canonical_json
@@ -50,6 +50,7 @@ def _sorted(value: Any) -> Any:
     return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
+@settings(max_examples=60)
 @given(payloads)
 def test_a_payload_is_one_line_that_may_be_typed_and_says_the_same(payload: dict[str, Any]) -> None:
     text = canonical_json(payload)
@@ -62,6 +63,7 @@ def test_a_payload_is_one_line_that_may_be_typed_and_says_the_same(payload: dict
     assert json.dumps(read) == json.dumps(_sorted(payload))
 
 
+@settings(max_examples=40)
 @given(payloads, st.randoms())
 def test_the_order_of_keys_makes_no_difference(payload: dict[str, Any], random: Any) -> None:
     keys = list(payload)
