@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.support.processes import processes_with
 from tests.support.state_home import StateHome
@@ -23,6 +24,9 @@ STOP_SECONDS = 20.0
 
 class Tower:
     """Both processes of AgentTower, in a home of their own."""
+
+    look_at: ClassVar[Callable[[str, dict[str, Any]], None] | None] = None
+    """Under pytest: holds each answer against the published schema; see ``tests/conftest.py``."""
 
     def __init__(self, home: StateHome) -> None:
         self.home = home
@@ -61,7 +65,10 @@ class Tower:
     ) -> dict[str, Any]:
         """One request on a connection of its own; the whole reply."""
         request = {"method": method} | ({} if params is None else {"params": params})
-        return self.call_raw(json.dumps(request).encode(), timeout_s)
+        answer = self.call_raw(json.dumps(request).encode(), timeout_s)
+        if Tower.look_at is not None:
+            Tower.look_at(method, answer)
+        return answer
 
     def call_raw(self, line: bytes, timeout_s: float = 30.0) -> dict[str, Any]:
         """As :meth:`call`, for any line, without its newline."""
