@@ -15,42 +15,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from agenttower.errors import BadRequest, ValidationFailed
-from agenttower.protocol.declaration import NoParams
-from agenttower.protocol.discovery import ListContainers
-from agenttower.protocol.managed import (
-    CreateLayout,
-    LayoutDetail,
-    ListEvents,
-    ListLayouts,
-    ListPanes,
-    PaneDetail,
-    RecreatePane,
-    RemoveLayout,
-    RemovePane,
-    WatchLayout,
-)
-from agenttower.protocol.values import Limit, RowNumber, WaitSeconds
 from agenttower.rpc.method import Params
-
-__all__ = [
-    "CreateLayout",
-    "LayoutDetail",
-    "Limit",
-    "ListContainers",
-    "ListEvents",
-    "ListLayouts",
-    "ListPanes",
-    "NoParams",
-    "PaneDetail",
-    "RecreatePane",
-    "RemoveLayout",
-    "RemovePane",
-    "RowNumber",
-    "WaitSeconds",
-    "WatchLayout",
-    "lenient",
-    "strict",
-]
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -20,10 +20,11 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from docker.types import Mount
 
+from agenttower.protocol.declaration import NoParams
 from agenttower.rpc import peer as peer_module
 from agenttower.rpc.method import Call, Gate, Method
 from agenttower.rpc.peer import Peer, Sight, identify, may_be_another
-from agenttower.rpc.schemas import NoParams, lenient
+from agenttower.rpc.schemas import lenient
 from tests.support.docker import DockerEngine
 from tests.support.rpc_server import FakeServices, RunningServer, running_server
 from tests.support.waiting import wait_until

@@ -13,10 +13,11 @@ from typing import Any
 
 from agenttower.domain.route_rules import Rule
 from agenttower.errors import LayoutNotFound, RoutingToggleHostOnly
+from agenttower.protocol.declaration import NoParams
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import Call, Gate, Method, Pending, Result
 from agenttower.rpc.methods import method_table
-from agenttower.rpc.schemas import NoParams, lenient
+from agenttower.rpc.schemas import lenient
 from agenttower.rpc.server import Server
 from agenttower.services.caller import Caller
 from agenttower.settings import HostRule

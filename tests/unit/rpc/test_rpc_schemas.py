@@ -16,17 +16,16 @@ from agenttower.errors import (
     ValueOutOfSet,
 )
 from agenttower.protocol.agents import ListAgents
-from agenttower.rpc.schemas import (
+from agenttower.protocol.declaration import NoParams
+from agenttower.protocol.discovery import ListContainers
+from agenttower.protocol.managed import (
     CreateLayout,
-    ListContainers,
     ListEvents,
     ListLayouts,
-    NoParams,
     PaneDetail,
     WatchLayout,
-    lenient,
-    strict,
 )
+from agenttower.rpc.schemas import lenient, strict
 from agenttower.rpc.schemas_agents import agent_filters
 
 OVERRIDES = "launch_command_overrides"
