@@ -1,0 +1,231 @@
+"""What must hold for every answer, and for the tower after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agenttower.errors import AgentTowerError
+from agenttower.protocol.app.errors import COMMON, ERRORS
+from agenttower.protocol.app.version import VERSION
+from agenttower.protocol.managed_errors import MANAGED_ERRORS
+from agenttower.rpc.envelopes import MESSAGE_LIMIT
+from tests.fuzz.ground import Ground, Rows, Said
+from tests.fuzz.shapes import declarations
+
+UNREADABLE = ("bad_json", "bad_request", "request_too_large")
+"""What a line is refused with in which no method can be read."""
+
+TOKEN_PLACE = b"the-token-of-the-session"
+"""Stands in requests for the token, which is another whenever the tower begins anew."""
+
+SESSION_PLACE = b"the-session-that-follows-events"
+
+_ENVELOPE = ("validation_failed",)
+"""What ``app.*`` says of ``params`` that are no object."""
+
+WRITES_WHEN_REFUSED = frozenset({"scan_containers", "scan_panes", "app.scan.containers",
+                                 "app.scan.panes"})  # fmt: skip
+"""A scan that fails is a scan that has been made: it has a row."""
+
+UNDER_WAY = frozenset({"managed.pane.remove", "managed.layout.remove", "attach_log", "detach_log",
+                       "register_agent", "app.managed_pane.remove", "app.managed_layout.remove",
+                       "app.log.attach", "app.log.detach",
+                       "app.agent.register_from_pane"})  # fmt: skip
+"""What ends in ``internal_error`` where the client waited as long as it may: the order stands, and
+its message says so (M6)."""
+
+READS = frozenset({"list", "detail", "show", "status", "preview", "watch", "read", "ping", "hello",
+                   "preflight", "readiness", "dashboard", "list_containers", "list_panes",
+                   "list_agents", "attach_log_status", "attach_log_preview", "follow_open",
+                   "follow_next", "follow_close", "classifier_rules"})  # fmt: skip
+"""The last word of methods that change nothing, however they end."""
+
+_ROOT = str(Path(__file__).parents[2])
+_LEAKS = re.compile(
+    r"Traceback|site-packages|sqlite3?\b|peewee|msgspec|object at 0x|<class |line \d+, in "
+    r"|\b(?:[A-Z][a-z]+)+(?:Error|Exception|Warning)\b"
+    rf"|{re.escape(_ROOT)}|{re.escape(sys.prefix)}",
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Broken(AssertionError):
+    """An answer or a state that must not be."""
+
+
+def check_answer(line: bytes, said: Said) -> dict[str, Any]:
+    """Hold an answer against the contract.
+
+    :param line: the request, without its newline.
+    :returns: the answer.
+    :raises Broken: saying what is wrong.
+    """
+    method = method_in(line)
+    answer = _object(said.line)
+    is_app = method is not None and method.startswith("app.")
+    expected = {"ok", "result" if answer.get("ok") is True else "error"}
+    _insist(set(answer) == expected | ({"app_contract_version"} if is_app else set()), answer)
+    _insist(not is_app or answer["app_contract_version"] == VERSION, answer)
+    if answer["ok"] is True:
+        _check_result(method, answer["result"])
+    else:
+        _insist(answer["ok"] is False, answer)
+        _check_error(method, answer["error"], line, said.at_once)
+    return answer
+
+
+def method_in(line: bytes) -> str | None:
+    """The method that a request names, where one can be read."""
+    try:
+        request = msgspec.json.decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    method = request.get("method") if isinstance(request, dict) else None
+    return method if isinstance(method, str) and method else None
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    _insist(line.endswith(b"\n") and line.count(b"\n") == 1, line[:200])
+    answer = json.loads(line.decode("utf-8"), parse_constant=_no_json)
+    _insist(isinstance(answer, dict), answer)
+    return dict(answer)
+
+
+def _check_result(method: str | None, result: object) -> None:
+    _insist(isinstance(result, dict), result)
+    declared = declarations().get(method or "")
+    if declared is not None:
+        try:
+            msgspec.convert(result, declared.result)
+        except msgspec.ValidationError as error:
+            raise Broken(f"{method}: the result is not as declared: {error}: {result}") from error
+
+
+def _check_error(method: str | None, error: object, line: bytes, at_once: bool) -> None:
+    _insist(isinstance(error, dict), error)
+    assert isinstance(error, dict)
+    has_details = method is not None and method.startswith(("app.", "managed."))
+    members = {"code", "message"} | ({"details"} if has_details else set())
+    _insist(set(error) == members, error)
+    code, message = error["code"], error["message"]
+    goes_on = not at_once and method in UNDER_WAY
+    _insist(code != "internal_error" or goes_on, f"{method}: {error} to {line[:2000]!r}")
+    _insist(goes_on or code in codes_of(method), f"{method}: {code} is no code of it: {error}")
+    _insist(isinstance(message, str) and 0 < len(message) <= MESSAGE_LIMIT, error)
+    _insist(not _CONTROL.search(message), error)
+    text = json.dumps(error, ensure_ascii=False)
+    for leak in _LEAKS.findall(text):
+        _insist(leak.encode() in line, f"{method} tells {leak!r}: {error}")
+    if has_details:
+        _check_details(code, error["details"])
+
+
+def _check_details(code: str, details: object) -> None:
+    promised = ERRORS.get(code) or MANAGED_ERRORS.get(code)
+    _insist(isinstance(details, dict), details)
+    if promised is not None:
+        try:
+            msgspec.convert(details, promised)
+        except msgspec.ValidationError as error:
+            raise Broken(
+                f"the details of {code} are not as declared: {error}: {details}"
+            ) from error
+
+
+def codes_of(method: str | None) -> frozenset[str]:
+    """The closed set of codes that a request for this method may be refused with."""
+    if method is None:
+        return frozenset(UNREADABLE)
+    declared = declarations().get(method)
+    if method.startswith("app."):
+        if declared is None:
+            return frozenset({*COMMON, *_ENVELOPE, "unknown_method"})
+        return frozenset({*COMMON, *_ENVELOPE, *declared.errors})
+    if declared is not None:
+        return frozenset({*declared.errors, *UNREADABLE})
+    return _all_codes()
+
+
+def _all_codes() -> frozenset[str]:
+    def below(cls: type[AgentTowerError]) -> set[str]:
+        return {cls.code}.union(*(below(sub) for sub in cls.__subclasses__()))
+
+    return frozenset(below(AgentTowerError))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a refused request must leave as it is."""
+
+    rows: Rows
+    files: frozenset[str]
+    threads: int
+    descriptors: int
+
+    @classmethod
+    def of(cls, ground: Ground) -> State:
+        found = frozenset(str(path) for path in ground.home.root.rglob("*"))
+        return cls(ground.rows(), found, threading.active_count(), len(os.listdir("/proc/self/fd")))
+
+    def difference(self, other: State) -> str:
+        """In words; empty where there is none."""
+        tables = [name for name, rows in self.rows.items() if other.rows[name] != rows]
+        told = [f"rows of {name}" for name in tables]
+        told += [f"file {path}" for path in self.files ^ other.files]
+        if other.threads > self.threads:
+            told.append(f"{other.threads - self.threads} more threads")
+        if other.descriptors > self.descriptors:
+            told.append(f"{other.descriptors - self.descriptors} more descriptors")
+        return ", ".join(told)
+
+
+class Watch:
+    """Asks, and looks at the answer and at what it has left behind."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self._version = -1
+        self._state: State
+
+    def ask(self, line: bytes, caller: Any) -> dict[str, Any]:
+        """One request. :raises Broken: an answer outside the contract, or a change without one."""
+        before = self._look()
+        line = line.replace(TOKEN_PLACE, self.ground.token.encode())
+        line = line.replace(SESSION_PLACE, self.ground.session.encode())
+        said = self.ground.ask(line, caller)
+        answer = check_answer(line, said)
+        method = method_in(line) or ""
+        reads = method.rpartition(".")[2] in READS
+        if (not answer["ok"] and said.at_once and method not in WRITES_WHEN_REFUSED) or reads:
+            changed = before.difference(self._look())
+            _insist(not changed, f"{method} changed {changed}: {line[:500]!r} -> {answer}")
+        return answer
+
+    def _look(self) -> State:
+        """The rows are read anew only where somebody has written."""
+        version = self.ground.version()
+        state = State.of(self.ground) if version != self._version else None
+        if state is None:
+            known = self._state.rows
+            files = frozenset(str(path) for path in self.ground.home.root.rglob("*"))
+            state = State(known, files, threading.active_count(), len(os.listdir("/proc/self/fd")))
+        self._version, self._state = version, state
+        return state
+
+
+def _insist(holds: bool, what: object) -> None:
+    if not holds:
+        raise Broken(str(what)[:4000])
+
+
+def _no_json(constant: str) -> None:
+    raise Broken(f"{constant} is no JSON")

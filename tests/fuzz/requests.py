@@ -1,0 +1,93 @@
+"""Requests: for every method of the table, in every namespace, from everybody."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from agenttower.services.caller import Caller
+from tests.fuzz.ground import Ground
+from tests.fuzz.oracle import SESSION_PLACE, TOKEN_PLACE
+from tests.fuzz.shapes import shape_of
+from tests.fuzz.values import Known, bodies, junk, loose, struct
+
+TOKEN = "app_session_token"
+
+_WORDS: Known = {
+    "template_name": ["1m+2s", "2s"],
+    "profile_name": ["claude", "shell"],
+    "tmux_session_name": ["new", "other.new"],
+    "source_scope_kind": ["any", "agent_id", "role"],
+    "target_rule": ["explicit", "source", "role"],
+    "master_rule": ["auto", "explicit"],
+    "event_type": ["error", "activity", "long_running"],
+    "role": ["slave", "shell", "unknown"],
+    "capability": ["claude", "gemini"],
+    "since": ["2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00+00:00"],
+    "lines": [1, 200],
+    "log_path": ["/tmp/a.log"],
+}
+"""Words of closed sets that are no enumeration in a declaration, and names that may be given."""
+
+_LISTS = ("managed.layout.list", "managed.pane.list", "events.list")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request and who sends it."""
+
+    line: bytes
+    caller: Caller
+
+
+def known_to(ground: Ground) -> Known:
+    """What requests may name: everything in the database, cursors, sessions, bodies."""
+    known = ground.vocabulary()
+    known["body"] = bodies()
+    known[TOKEN] = [TOKEN_PLACE.decode()]
+    known["session_id"] = [SESSION_PLACE.decode()]
+    known["schema_version"] = [ground.services.status(whole=False)["schema_version"]]
+    known["pane_composite_key"] = list(ground.pane_keys())
+    known["caller_pane"] = [{"pane_composite_key": key} for key in known["pane_composite_key"]]
+    known["cursor"] = []
+    for method in _LISTS:
+        line = json.dumps({"method": method, "params": {"limit": 1}}).encode()
+        result = json.loads(ground.ask(line).line)["result"]
+        known["cursor"] += [one for key, one in result.items() if "next" in key and one]
+    known |= {name: [*known.get(name, []), *values] for name, values in _WORDS.items()}
+    return known
+
+
+def requests(ground: Ground, known: Known) -> st.SearchStrategy[Asked]:
+    """Requests of every kind, in the ground's own words. Methods are equally likely."""
+    names = sorted({*known, *(name for params in _params(ground) for name in params)})
+    by_method = {
+        name: struct(shape, known)
+        if (shape := shape_of(name, method)) is not None and shape.__struct_fields__
+        else loose(names, known)
+        for name, method in ground.methods.items()
+    }
+
+    @st.composite
+    def one(draw: st.DrawFn) -> Asked:
+        name = draw(st.sampled_from(sorted(by_method)))
+        params: Any = draw(by_method[name] if draw(st.integers(0, 15)) else junk)
+        if isinstance(params, dict) and name.startswith("app.") and draw(st.integers(0, 15)):
+            params[TOKEN] = TOKEN_PLACE.decode()
+        caller = draw(st.sampled_from((ground.callers[0], *ground.callers)))
+        return Asked(_line({"method": name, "params": params}), caller)
+
+    return one()
+
+
+def _params(ground: Ground) -> list[tuple[str, ...]]:
+    shapes = (shape_of(name, method) for name, method in ground.methods.items())
+    return [shape.__struct_fields__ for shape in shapes if shape is not None]
+
+
+def _line(request: dict[str, Any]) -> bytes:
+    # Python's JSON writes NaN, and half a surrogate pair as an escape: so may a client.
+    return json.dumps(request).encode()
