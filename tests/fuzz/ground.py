@@ -7,6 +7,7 @@ nobody does it. One of the two benches is this machine, which has a tmux server 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sqlite3
@@ -47,6 +48,33 @@ class Said:
     """It was there in the first run, and so was nothing that the request ordered."""
 
 
+class Complaints(logging.Handler):
+    """Errors in the daemon's log: a request, whatever it is, is no reason for one."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self._said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        cause = record.exc_info[1] if record.exc_info else None
+        self._said.append(record.getMessage() + (f": {cause!r}" if cause else ""))
+
+    def taken(self) -> list[str]:
+        """What has been said since the last time."""
+        said, self._said = self._said, []
+        return said
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Listen to everything that AgentTower says."""
+        log = logging.getLogger("agenttower")
+        log.addHandler(self)
+        try:
+            yield
+        finally:
+            log.removeHandler(self)
+
+
 class Ground:
     """A tower without processes, which is as it was at the start whenever one wants it so."""
 
@@ -61,6 +89,7 @@ class Ground:
         self._look.backup(self._start)
         self._version = self.version()
         self._dispatcher: Dispatcher
+        self.complaints = Complaints()
         self.token = self.session = ""
         self._open()
 
@@ -86,9 +115,13 @@ class Ground:
         assert not isinstance(last, Pending)
         return Said(last.line, False)
 
+    def has_changed(self) -> bool:
+        """Whether anything has been written since the start."""
+        return self.version() != self._version
+
     def start_again(self) -> None:
         """Take back all that requests have written, and all that the daemon keeps in memory."""
-        if self.version() != self._version:
+        if self.has_changed():
             self._start.backup(self._look)
             # A connection does not see its own writes in its version.
             self._version = self.version()
@@ -173,4 +206,5 @@ def open_ground() -> Iterator[Ground]:
         services = bootstrap.tower(core)
         local = furnish(core.store, services)
         ground = stack.enter_context(closing(Ground(core.store, services, home, local)))
+        stack.enter_context(ground.complaints.heard())
         yield ground

@@ -33,15 +33,16 @@ HOSTILE = (
     b'{"method":"managed.event.list","params":{"after":9223372036854775808}}',
     b'{"method":"events.list","params":{"limit":18446744073709551616}}',
     b'{"method":"app.hello","params":{"client_app_contract_major":' + b"1" * 400 + b"}}",
-    b"[" * 60_000, b'{"a":' * 12_000, b'{"method":"ping","params":' + b"[" * 3000 + b"]" * 3000 + b"}",
+    b"[" * 60_000, b'{"a":' * 12_000,
+    b'{"method":"ping","params":' + b"[" * 3000 + b"]" * 3000 + b"}",
     b'{"method":"ping","params":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}",
     b'{"method":"' + b"x" * 60_000 + b'"}', b'{"method":"app.' + b"x" * 60_000 + b'"}',
     b'{"method":"managed.\xc3\xa9"}', b'{"method":"app."}', b'{"method":"managed."}',
 )  # fmt: skip
 """Without their newline."""
 
-_PIECES = (b"\0", b"\r", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\\ud800", b'"', b"\\", b"{", b"}", b"[",
-           b"]", b",", b":", b"1e999", b"-", b"9" * 400, b"NaN", b"null", b"true", b" " * 300,
+_PIECES = (b"\0", b"\r", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\\ud800", b'"', b"\\", b"{", b"}",
+           b"[", b"]", b",", b":", b"1e999", b"-", b"9" * 400, b"NaN", b"null", b"true", b" " * 300,
            b"\xef\xbb\xbf", b"#{pane_id}", b"$(id)", b"%s", b"\x1b[2J", b"/*", b"//")  # fmt: skip
 
 

@@ -202,6 +202,8 @@ class Watch:
         line = line.replace(TOKEN_PLACE, self.ground.token.encode())
         line = line.replace(SESSION_PLACE, self.ground.session.encode())
         said = self.ground.ask(line, caller)
+        complaints = self.ground.complaints.taken()
+        _insist(not complaints, f"{line[:1000]!r} made the daemon complain: {complaints}")
         answer = check_answer(line, said)
         method = method_in(line) or ""
         reads = method.rpartition(".")[2] in READS

@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -68,7 +69,7 @@ def test_any_line_in_any_pieces(ground: Ground, server: RunningServer) -> None:
     def send(line: bytes, cuts: list[int]) -> None:
         whole = line + b"\n"
         places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
-        pieces = [whole[start:end] for start, end in zip(places, places[1:], strict=False)]
+        pieces = [whole[start:end] for start, end in pairwise(places)]
         answer = check_answer(line, Said(in_pieces(server, pieces), True))
         expected = check_answer(line, ground.ask(line, HOST))
         assert answer["ok"] == expected["ok"]
@@ -169,7 +170,7 @@ def test_bad_company(server: RunningServer) -> None:
     wait_until(lambda: server.server.connections == 0, PATIENCE_S, "no connection to be left")
     descriptors = len(os.listdir("/proc/self/fd"))
     Clients.server = server
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Clients, settings=settings(FUZZ, max_examples=60, stateful_step_count=25)
     )
     wait_until(lambda: server.server.connections == 0, PATIENCE_S, "all connections to be closed")

@@ -14,9 +14,10 @@ Known = dict[str, list[object]]
 
 TEXTS = (
     "", " ", "\0", "a\0b", "\n", "a\nb", "\t", "\r", "\x1b[31mred", "\x7f", "\x9b31m", "\ud800",
-    "\u202e", "\ufeff", "\ufffe", "é" * 40, "🗼", "٣", "#{pane_id}", "#(id)", "$(id)", "`id`", ";id",
-    "%s%n", "%%", "{0.__class__}", "{source_label}", "{{", "{", "' OR 1=1 --", "-x", "--", ".", "..",
-    "/", "/etc/passwd", "/proc/self/environ", "../../etc/passwd", "/tmp/" + "x" * 300, "agt_",
+    "\u202e", "\ufeff", "\ufffe", "é" * 40, "🗼", "٣", "#{pane_id}", "#(id)", "$(id)", "`id`",
+    ";id", "%s%n", "%%", "{0.__class__}", "{source_label}", "{{", "{", "' OR 1=1 --", "-x", "--",
+    ".", "..", "/", "/etc/passwd", "/proc/self/environ", "../../etc/passwd",
+    "/tmp/" + "x" * 300, "agt_",
     "agt_0123456789ab", "lay_", "%0", "%99999999999", "0", "-1", "true", "null", "any", "all",
     "2026-13-45T00:00:00.000Z", "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z",
     "2026-01-01T00:00:00Z", "00000000-0000-0000-0000-000000000000", "aGVsbG8=", "AA==", "=", "////",
@@ -82,17 +83,31 @@ def fitting(kind: shapes.Type, name: str, known: Known) -> st.SearchStrategy[Any
     if whole and not isinstance(kind, shapes.StrType | shapes.NoneType):
         return st.sampled_from(whole)
     match kind:
+        case shapes.UnionType():
+            types = [one for one in kind.types if not isinstance(one, shapes.CustomType)]
+            return st.one_of([fitting(one, name, known) for one in types])
+        case shapes.ListType() | shapes.VarTupleType():
+            return st.lists(fitting(kind.item_type, name, known), max_size=3)
+        case shapes.DictType():
+            key = fitting(kind.key_type, "", known)
+            return st.dictionaries(key, fitting(kind.value_type, name, known), max_size=3)
+        case shapes.StructType():
+            return struct(kind.cls, known)
+        case _:
+            return _fitting_scalar(kind, known_values(name, known))
+
+
+def _fitting_scalar(kind: shapes.Type, there: list[object]) -> st.SearchStrategy[Any]:
+    match kind:
         case shapes.StrType():
-            texts = [one for one in known_values(name, known) if isinstance(one, str)]
             longest = min(kind.max_length or 20, 20)
             plain = st.text("abz09_-./", min_size=kind.min_length or 0, max_size=longest)
-            there = st.sampled_from(texts) if texts else plain
-            return st.one_of(there, there, there, plain)
+            texts = [one for one in there if isinstance(one, str)]
+            return st.one_of(*[st.sampled_from(texts)] * 3, plain) if texts else plain
         case shapes.IntType():
             low = kind.ge if kind.ge is not None else -2
             high = kind.le if kind.le is not None else 300
-            there = [one for one in known_values(name, known) if type(one) is int]
-            inside = [one for one in there if low <= one <= high] or [low]
+            inside = [one for one in there if type(one) is int and low <= one <= high]
             return st.sampled_from([*inside, low, high]) | st.integers(low, high)
         case shapes.FloatType():
             return st.floats(kind.ge or 0, min(kind.le or 1, 1), allow_nan=False)
@@ -104,16 +119,6 @@ def fitting(kind: shapes.Type, name: str, known: Known) -> st.SearchStrategy[Any
             return st.sampled_from(kind.values)
         case shapes.EnumType():
             return st.sampled_from([one.value for one in kind.cls])
-        case shapes.UnionType():
-            types = [one for one in kind.types if not isinstance(one, shapes.CustomType)]
-            return st.one_of([fitting(one, name, known) for one in types])
-        case shapes.ListType() | shapes.VarTupleType():
-            return st.lists(fitting(kind.item_type, name, known), max_size=3)
-        case shapes.DictType():
-            key = fitting(kind.key_type, "", known)
-            return st.dictionaries(key, fitting(kind.value_type, name, known), max_size=3)
-        case shapes.StructType():
-            return struct(kind.cls, known)
         case _:
             return junk
 
