@@ -42,6 +42,7 @@ COMMANDS = {
         "profile",
         "events",
         "route",
+        "protocol",
         "db",
         "demo",
     )

@@ -40,6 +40,14 @@ class Declaration:
     """It is ours: the published contract has no such method."""
     session: bool = False
     """``params`` must carry the token of an app session (app surface, section 5)."""
+    strict: bool = False
+    """It refuses parameters that it does not know, though ``params`` is shared with a method that
+    ignores them."""
+
+    @property
+    def refuses_unknown(self) -> bool:
+        """Whether a parameter that is not declared is refused."""
+        return self.strict or self.params.__struct_config__.forbid_unknown_fields
 
 
 class NoParams(msgspec.Struct, frozen=True):

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from agenttower.protocol.declaration import Gate, Params
+from agenttower.protocol.declaration import Declaration, Gate, Params
 from agenttower.services.caller import Caller
 
-__all__ = ["DEFAULT_DEADLINE_S", "Call", "Gate", "Method", "Params", "Pending", "Result"]
+__all__ = [
+    "DEFAULT_DEADLINE_S",
+    "Call",
+    "Decoder",
+    "Gate",
+    "Method",
+    "Params",
+    "Pending",
+    "Result",
+    "entry",
+]
 
 P = TypeVar("P")
 Result = Mapping[str, object] | msgspec.Struct
@@ -59,3 +69,25 @@ class Method(Generic[P]):
     """How long one run may take before the client is told that it did not finish."""
     stops_server: bool = False
     """The daemon stops once this method's answer has been sent."""
+    declared: Declaration | None = None
+    """What it promises; ``None`` for what is no part of the protocol."""
+
+
+Decoder = Callable[[type[Any]], Callable[[Params], P]]
+"""Makes the check of ``params`` from their declared struct."""
+
+
+def entry(
+    declared: Declaration,
+    decoder: Decoder[P],
+    handler: Callable[[Call[P]], Result | Pending],
+    *,
+    deadline_s: float = DEFAULT_DEADLINE_S,
+    stops_server: bool = False,
+) -> tuple[str, Method[P]]:
+    """The name and the entry of a declared method.
+
+    :param deadline_s: see :class:`Method`, as ``stops_server``.
+    """
+    decode = decoder(declared.params)
+    return declared.name, Method(decode, handler, declared.gate, deadline_s, stops_server, declared)

@@ -1,4 +1,4 @@
-"""The shapes of ``params``, and two manners of checking them.
+"""Two manners of checking ``params`` against their declared shape.
 
 ``managed.*`` is strict: an unknown key, a missing one or a wrong type is ``validation_failed`` with
 the real field's name and a reason in plain words. Legacy methods ignore what they do not know and
@@ -8,114 +8,53 @@ answer ``bad_request``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Annotated, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from agenttower.domain.states import State
 from agenttower.errors import BadRequest, ValidationFailed
+from agenttower.protocol.declaration import NoParams
+from agenttower.protocol.discovery import ListContainers
+from agenttower.protocol.managed import (
+    CreateLayout,
+    LayoutDetail,
+    ListEvents,
+    ListLayouts,
+    ListPanes,
+    PaneDetail,
+    RecreatePane,
+    RemoveLayout,
+    RemovePane,
+    WatchLayout,
+)
+from agenttower.protocol.values import Limit, RowNumber, WaitSeconds
 from agenttower.rpc.method import Params
+
+__all__ = [
+    "CreateLayout",
+    "LayoutDetail",
+    "Limit",
+    "ListContainers",
+    "ListEvents",
+    "ListLayouts",
+    "ListPanes",
+    "NoParams",
+    "PaneDetail",
+    "RecreatePane",
+    "RemoveLayout",
+    "RemovePane",
+    "RowNumber",
+    "WaitSeconds",
+    "WatchLayout",
+    "lenient",
+    "strict",
+]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=200)]
-RowNumber = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-WaitSeconds = Annotated[float, msgspec.Meta(ge=0, le=25)]
-
 _VALUE_SHOWN = 80
-
-
-class NoParams(msgspec.Struct, frozen=True):
-    """A method without parameters."""
-
-
-class ListContainers(msgspec.Struct, frozen=True):
-    active_only: bool = False
-
-
-class CreateLayout(msgspec.Struct, frozen=True):
-    """M1."""
-
-    container_id: str
-    template_name: str
-    tmux_session_name: str
-    launch_command_overrides: dict[str, str] | None = None
-    idempotency_key: str | None = None
-    label_prefix: str | None = None
-
-
-class ListLayouts(msgspec.Struct, frozen=True):
-    """M2."""
-
-    container_id: str | None = None
-    state: State | list[State] | None = None
-    limit: Limit = 50
-    after: str | None = None
-
-
-class LayoutDetail(msgspec.Struct, frozen=True):
-    """M3."""
-
-    layout_id: str
-    include_terminal_panes: bool = False
-
-
-class WatchLayout(msgspec.Struct, frozen=True):
-    """Additive: wait until a layout is past a revision."""
-
-    layout_id: str
-    after_revision: RowNumber = 0
-    wait_seconds: WaitSeconds = 0.0
-
-
-class ListPanes(msgspec.Struct, frozen=True):
-    """M4."""
-
-    container_id: str | None = None
-    layout_id: str | None = None
-    state: State | list[State] | None = None
-    limit: Limit = 50
-    after: str | None = None
-
-
-class PaneDetail(msgspec.Struct, frozen=True):
-    """M5."""
-
-    pane_id: str
-    include_predecessor_chain: bool = False
-
-
-class RemovePane(msgspec.Struct, frozen=True):
-    """M6."""
-
-    pane_id: str
-
-
-class RecreatePane(msgspec.Struct, frozen=True):
-    """M7."""
-
-    predecessor_pane_id: str
-    launch_command_override: str | None = None
-    idempotency_key: str | None = None
-
-
-class RemoveLayout(msgspec.Struct, frozen=True):
-    """M9."""
-
-    layout_id: str
-
-
-class ListEvents(msgspec.Struct, frozen=True):
-    """Additive: events after an id, waiting for the next where there is none."""
-
-    container_id: str | None = None
-    layout_id: str | None = None
-    pane_id: str | None = None
-    after: RowNumber = 0
-    limit: Limit = 50
-    wait_seconds: WaitSeconds = 0.0
 
 
 def strict(struct: type[S]) -> Callable[[Params], S]:
@@ -126,6 +65,18 @@ def strict(struct: type[S]) -> Callable[[Params], S]:
     """
     fields = msgspec.structs.fields(struct)
     known = [field.encode_name for field in fields]
+    types = {field.encode_name: field.type for field in fields}
+    nested = {name: strict(part) for name, wanted in types.items() for part in _closed(wanted)}
+
+    def check(name: str, value: object) -> None:
+        if name not in nested or not isinstance(value, dict):
+            _check(name, value, types[name])
+            return
+        try:
+            nested[name](value)
+        except ValidationFailed as error:
+            field = f"{name}.{error.details['field']}"
+            raise ValidationFailed(field, str(error.details["reason"])) from error
 
     def decode(params: Params) -> S:
         for name in params:
@@ -134,7 +85,7 @@ def strict(struct: type[S]) -> Callable[[Params], S]:
                 raise ValidationFailed(_shown(name), f"is no parameter here; known are {takes}")
         for field in fields:
             if field.encode_name in params:
-                _check(field.encode_name, params[field.encode_name], field.type)
+                check(field.encode_name, params[field.encode_name])
             elif field.required:
                 raise ValidationFailed(field.encode_name, "is required and was not given")
         return msgspec.convert(params, struct)
@@ -156,6 +107,16 @@ def lenient(struct: type[S]) -> Callable[[Params], S]:
         return msgspec.convert(params, struct)
 
     return decode
+
+
+def _closed(wanted: Any) -> Iterator[type[msgspec.Struct]]:
+    """The structs in a type that refuse what they do not know."""
+    if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+        if wanted.__struct_config__.forbid_unknown_fields:
+            yield wanted
+        return
+    for part in get_args(wanted):
+        yield from _closed(part)
 
 
 def _check(name: str, value: object, wanted: object) -> None:

@@ -1,18 +1,26 @@
-"""The shapes of ``params`` of the pane and agent methods, and how the latter are checked.
+"""How ``params`` of the agent and log methods are checked.
 
-Agent and log methods refuse what they do not know (legacy surfaces part 1, section 4): first the
-client's schema version, then unknown keys, then missing ones and wrong types, all ``bad_request``.
+They refuse what they do not know (legacy surfaces part 1, section 4): first the client's schema
+version, then unknown keys, then missing ones and wrong types, all ``bad_request``; ``list_agents``
+has codes of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from agenttower.errors import BadRequest, SchemaVersionNewer, ValidationFailed
+from agenttower.domain.identifiers import is_agent_id, is_container_id
+from agenttower.domain.permissions import Role
+from agenttower.errors import (
+    BadRequest,
+    SchemaVersionNewer,
+    UnknownFilter,
+    ValidationFailed,
+    ValueOutOfSet,
+)
 from agenttower.rpc.method import Params
 from agenttower.rpc.schemas import strict
 
@@ -20,62 +28,16 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 SCHEMA_VERSION = "schema_version"
 
-
-class ScanPanes(msgspec.Struct, frozen=True):
-    container: str | None = None
-
-
-class ListFoundPanes(msgspec.Struct, frozen=True):
-    """``list_panes``."""
-
-    active_only: bool = False
-    container: str | None = None
-
-
-class PaneCompositeKey(msgspec.Struct, frozen=True):
-    """The six parts that make a pane (section 7.1)."""
-
-    container_id: str
-    tmux_socket_path: str
-    tmux_session_name: str
-    tmux_window_index: int
-    tmux_pane_index: int
-    tmux_pane_id: str
-
-
-class AttachLog(msgspec.Struct, frozen=True):
-    """What ``attach_log`` of a registration holds."""
-
-    log_path: str | UnsetType = UNSET
-
-
-class RegisterAgent(msgspec.Struct, frozen=True):
-    """An optional key that is not given keeps what stands, so it has no default here."""
-
-    container_id: str
-    pane_composite_key: dict[str, Any]
-    role: str | UnsetType = UNSET
-    capability: str | UnsetType = UNSET
-    label: str | UnsetType = UNSET
-    project_path: str | UnsetType = UNSET
-    parent_agent_id: str | UnsetType | None = UNSET
-    attach_log: dict[str, Any] | None = None
-
-
-class SetRole(msgspec.Struct, frozen=True):
-    agent_id: str
-    role: str
-    confirm: bool = False
-
-
-class SetLabel(msgspec.Struct, frozen=True):
-    agent_id: str
-    label: str
-
-
-class SetCapability(msgspec.Struct, frozen=True):
-    agent_id: str
-    capability: str
+_FILTERS = {
+    "role": f"one of {', '.join(Role)}, or several of them",
+    "container_id": "12 or 64 lower-case hex characters",
+    "active_only": "true or false",
+    "parent_agent_id": "agt_ and 12 hex characters",
+}
+_FITS: dict[str, Callable[[str], bool]] = {
+    "container_id": is_container_id,
+    "parent_agent_id": is_agent_id,
+}
 
 
 def of_agents(struct: type[S], our_schema: Callable[[], object]) -> Callable[[Params], S]:
@@ -88,17 +50,51 @@ def of_agents(struct: type[S], our_schema: Callable[[], object]) -> Callable[[Pa
     shape = strict(struct)
 
     def decode(params: Params) -> S:
-        given = dict(params)
-        if SCHEMA_VERSION in given:
-            check_schema(given.pop(SCHEMA_VERSION), our_schema())
-        return _shaped(shape, given, "")
+        if SCHEMA_VERSION in params:
+            check_schema(params[SCHEMA_VERSION], our_schema())
+        try:
+            return shape(params)
+        except ValidationFailed as error:
+            raise BadRequest(error.message) from error
 
     return decode
 
 
-def part(struct: type[S], name: str, value: Mapping[str, Any]) -> S:
-    """An object inside ``params``. :raises BadRequest: naming ``name`` and the key in it."""
-    return _shaped(strict(struct), value, f"{name}.")
+def agent_filters(struct: type[S], our_schema: Callable[[], object]) -> Callable[[Params], S]:
+    """The decoder of ``list_agents``: schema hint, unknown keys, then values (section 8.4).
+
+    A wrong type is ``value_out_of_set`` here, because the method's catalogue has no
+    ``bad_request``; only the schema hint has one (section 4).
+
+    :raises SchemaVersionNewer: (the decoder) our schema is newer than the client's.
+    :raises UnknownFilter: (the decoder) a key that is no filter.
+    :raises ValueOutOfSet: (the decoder) a value outside its set or shape.
+    """
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+
+    def decode(params: Params) -> S:
+        if SCHEMA_VERSION in params:
+            check_schema(params[SCHEMA_VERSION], our_schema())
+        for name in params:
+            if name not in types:
+                raise UnknownFilter(
+                    f"unknown filter {name[:64]!r}; known are {', '.join(_FILTERS)}"
+                )
+        for name in params.keys() & _FILTERS.keys():
+            _check_filter(name, params[name], types[name])
+        return msgspec.convert(params, struct)
+
+    return decode
+
+
+def _check_filter(name: str, value: object, wanted: object) -> None:
+    refusal = ValueOutOfSet(f"{name} must be {_FILTERS[name]}, not {str(value)[:80]!r}")
+    try:
+        msgspec.convert(value, type=wanted)
+    except msgspec.ValidationError as error:
+        raise refusal from error
+    if name in _FITS and not _FITS[name](str(value)):
+        raise refusal
 
 
 def check_schema(theirs: object, ours: object) -> None:
@@ -113,10 +109,3 @@ def check_schema(theirs: object, ours: object) -> None:
             f"the daemon's schema is {ours} and the client was built for {theirs}; "
             "update the client"
         )
-
-
-def _shaped(shape: Callable[[Params], S], given: Mapping[str, Any], where: str) -> S:
-    try:
-        return shape(given)
-    except ValidationFailed as error:
-        raise BadRequest(f"{where}{error.message}") from error

@@ -1,4 +1,4 @@
-"""The shapes of ``params`` of the log methods (legacy surfaces part 1, sections 4 and 9).
+"""How ``params`` of the log methods are checked (legacy surfaces part 1, sections 4 and 9).
 
 Unlike other legacy methods these refuse unknown keys, and take the schema that the client knows.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
 from agenttower.domain.identifiers import is_agent_id
 from agenttower.errors import ValueOutOfSet
+from agenttower.protocol.logs import LogPreview
 from agenttower.rpc.method import Params
-from agenttower.rpc.schemas import RowNumber, WaitSeconds
 from agenttower.rpc.schemas_agents import of_agents
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -30,39 +30,6 @@ class Order(Generic[S]):
 
     params: S
     change_id: str
-
-
-class AttachLog(msgspec.Struct, frozen=True):
-    agent_id: str
-    log_path: str | None = None
-    schema_version: int | None = None
-
-
-class DetachLog(msgspec.Struct, frozen=True):
-    agent_id: str
-    schema_version: int | None = None
-
-
-class LogStatus(msgspec.Struct, frozen=True):
-    agent_id: str
-    schema_version: int | None = None
-
-
-class LogPreview(msgspec.Struct, frozen=True):
-    agent_id: str
-    lines: int
-    schema_version: int | None = None
-
-
-class ReadLog(msgspec.Struct, frozen=True):
-    """Additive."""
-
-    agent_id: str
-    lines: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 200
-    offset: RowNumber | None = None
-    file: str | None = None
-    wait_seconds: WaitSeconds = 0.0
-    schema_version: int | None = None
 
 
 def exact(struct: type[S], our_schema: Callable[[], object]) -> Callable[[Params], S]:

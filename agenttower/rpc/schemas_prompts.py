@@ -1,4 +1,4 @@
-"""The shapes of ``params`` of ``queue.*`` and ``routing.*`` (legacy surfaces part 2, section 6).
+"""How ``params`` of ``queue.*`` are checked (legacy surfaces part 2, section 6).
 
 A decoded request to send carries the id that its prompt will have: a request is decoded once and
 may be run many times while it waits.
@@ -14,105 +14,23 @@ import stat
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from agenttower.clock import Micros
-from agenttower.domain.prompts import ENVELOPE_LIMIT, Form, PromptState
+from agenttower.domain.prompts import ENVELOPE_LIMIT, Form
 from agenttower.errors import BadRequest, BodyTooLarge, OriginInvalid, SinceInvalid
+from agenttower.protocol.panes import CallerPane
+from agenttower.protocol.prompts import ListPrompts, OperatorInput, SendInput
 from agenttower.rpc.method import Params
-from agenttower.rpc.schemas import WaitSeconds, lenient
+from agenttower.rpc.schemas import lenient
 from agenttower.services.pane_claims import PaneClaim
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
-WaitBudget = Annotated[float, msgspec.Meta(ge=0, le=300)]
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-
-DEFAULT_WAIT_S = 10.0
 _SINCE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{3}))?Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class PaneKey(msgspec.Struct, frozen=True):
-    """The six parts that make a pane."""
-
-    container_id: Text
-    tmux_socket_path: Text
-    tmux_session_name: Text
-    tmux_window_index: int
-    tmux_pane_index: int
-    tmux_pane_id: Text
-
-
-class CallerPane(msgspec.Struct, frozen=True):
-    """Section 0.3."""
-
-    pane_composite_key: PaneKey
-    agent_id: str | None = None
-
-    @property
-    def claim(self) -> PaneClaim:
-        """What the client says, without the parts that move while a pane lives."""
-        key = self.pane_composite_key
-        return PaneClaim(key.container_id, key.tmux_socket_path, key.tmux_pane_id, self.agent_id)
-
-
-class SendInput(msgspec.Struct, frozen=True):
-    """``queue.send_input``."""
-
-    target: Text
-    body_bytes: str
-    caller_pane: CallerPane | None = None
-    wait: bool = True
-    wait_timeout_seconds: WaitBudget = DEFAULT_WAIT_S
-
-
-class OperatorInput(msgspec.Struct, frozen=True):
-    """``queue.operator_input``, additive: exactly one of ``body_bytes`` and ``body_file``."""
-
-    target: Text
-    body_bytes: str | None = None
-    body_file: Text | None = None
-    form: Form = Form.PLAIN
-    idempotency_key: Key | None = None
-    wait: bool = True
-    wait_timeout_seconds: WaitBudget = DEFAULT_WAIT_S
-
-
-class ListPrompts(msgspec.Struct, frozen=True):
-    """``queue.list``; ``cursor`` is reserved and ignored."""
-
-    state: PromptState | None = None
-    target: Text | None = None
-    sender: Text | None = None
-    since: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-    origin: str | None = None
-    cursor: str | None = None
-
-
-class ShowPrompt(msgspec.Struct, frozen=True):
-    """``queue.show``, additive: waits until ``last_updated_at`` is another than ``after``."""
-
-    message_id: Text
-    after: str | None = None
-    wait_seconds: WaitSeconds = 0.0
-
-
-class ActOnPrompt(msgspec.Struct, frozen=True):
-    """``queue.approve``, ``queue.delay``, ``queue.cancel``."""
-
-    message_id: Text
-    caller_pane: CallerPane | None = None
-
-
-class Toggle(msgspec.Struct, frozen=True):
-    """``routing.enable``, ``routing.disable``: a pane that is given is refused."""
-
-    caller_pane: dict[str, object] | None = None
 
 
 class Sending(msgspec.Struct, frozen=True):
@@ -141,43 +59,68 @@ def complete(struct: type[S]) -> Callable[[Params], S]:
     return check
 
 
-def decode_send_input(params: Params) -> Sending:
-    """Check ``queue.send_input``. :raises BadRequest: a parameter does not fit."""
-    wanted = complete(SendInput)(params)
-    return Sending(
-        wanted.target,
-        _body(wanted.body_bytes),
-        wanted.wait_timeout_seconds if wanted.wait else 0.0,
-        str(uuid.uuid4()),
-        claim=None if wanted.caller_pane is None else wanted.caller_pane.claim,
-    )
+def claim_of(pane: CallerPane | None) -> PaneClaim | None:
+    """What the client says it speaks for, without the parts that move while a pane lives."""
+    if pane is None:
+        return None
+    key = pane.pane_composite_key
+    return PaneClaim(key.container_id, key.tmux_socket_path, key.tmux_pane_id, pane.agent_id)
 
 
-def decode_operator_input(params: Params) -> Sending:
-    """Check ``queue.operator_input``. :raises BadRequest: a parameter does not fit."""
-    wanted = complete(OperatorInput)(params)
-    if (wanted.body_bytes is None) == (wanted.body_file is None):
-        raise BadRequest("give either body_bytes or body_file")
-    body = _body(wanted.body_bytes) if wanted.body_bytes is not None else _file(wanted.body_file)
-    return Sending(
-        wanted.target,
-        body,
-        wanted.wait_timeout_seconds if wanted.wait else 0.0,
-        str(uuid.uuid4()),
-        form=wanted.form,
-        idempotency_key=wanted.idempotency_key,
-    )
+def from_a_pane(struct: type[SendInput]) -> Callable[[Params], Sending]:
+    """The decoder of ``queue.send_input``, which refuses by ``bad_request``."""
+    shape = complete(struct)
+
+    def decode(params: Params) -> Sending:
+        wanted = shape(params)
+        return Sending(
+            wanted.target,
+            _body(wanted.body_bytes),
+            wanted.wait_timeout_seconds if wanted.wait else 0.0,
+            str(uuid.uuid4()),
+            claim=claim_of(wanted.caller_pane),
+        )
+
+    return decode
 
 
-def decode_list(params: Params) -> tuple[ListPrompts, Micros | None]:
-    """Check ``queue.list``; the instant is that of ``since``.
+def from_the_host(struct: type[OperatorInput]) -> Callable[[Params], Sending]:
+    """The decoder of ``queue.operator_input``, which refuses by ``bad_request``."""
+    shape = complete(struct)
 
-    :raises BadRequest: or :class:`SinceInvalid` or :class:`OriginInvalid`.
+    def decode(params: Params) -> Sending:
+        wanted = shape(params)
+        if (wanted.body_bytes is None) == (wanted.body_file is None):
+            raise BadRequest("give either body_bytes or body_file")
+        given = wanted.body_bytes
+        return Sending(
+            wanted.target,
+            _body(given) if given is not None else _file(wanted.body_file),
+            wanted.wait_timeout_seconds if wanted.wait else 0.0,
+            str(uuid.uuid4()),
+            form=wanted.form,
+            idempotency_key=wanted.idempotency_key,
+        )
+
+    return decode
+
+
+def filters(
+    struct: type[ListPrompts],
+) -> Callable[[Params], tuple[ListPrompts, Micros | None]]:
+    """The decoder of ``queue.list``; the instant is that of ``since``.
+
+    It raises :class:`BadRequest`, :class:`SinceInvalid` or :class:`OriginInvalid`.
     """
-    wanted = complete(ListPrompts)(params)
-    if wanted.origin not in (None, "direct", "route"):
-        raise OriginInvalid(str(wanted.origin))
-    return wanted, None if wanted.since is None else _instant(wanted.since)
+    shape = complete(struct)
+
+    def decode(params: Params) -> tuple[ListPrompts, Micros | None]:
+        wanted = shape(params)
+        if wanted.origin not in (None, "direct", "route"):
+            raise OriginInvalid(str(wanted.origin))
+        return wanted, None if wanted.since is None else _instant(wanted.since)
+
+    return decode
 
 
 def _body(encoded: str) -> bytes:

@@ -59,10 +59,14 @@ class Tower:
     ) -> dict[str, Any]:
         """One request on a connection of its own; the whole reply."""
         request = {"method": method} | ({} if params is None else {"params": params})
+        return self.call_raw(json.dumps(request).encode(), timeout_s)
+
+    def call_raw(self, line: bytes, timeout_s: float = 30.0) -> dict[str, Any]:
+        """As :meth:`call`, for any line, without its newline."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(timeout_s)
             connection.connect(str(self.socket_path))
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            connection.sendall(line + b"\n")
             with connection.makefile("rb") as lines:
                 reply = json.loads(lines.readline())
         assert isinstance(reply, dict)

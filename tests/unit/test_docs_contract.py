@@ -25,13 +25,13 @@ from agenttower.domain.templates import MAX_PANES
 from agenttower.engine import presence
 from agenttower.errors import AgentTowerError
 from agenttower.paths import Paths
-from agenttower.rpc import schemas, schemas_agents, schemas_logs, schemas_prompts, schemas_routes
+from agenttower.protocol import values
+from agenttower.protocol.catalog import declarations
 from agenttower.rpc.framing import REQUEST_LIMIT
 from agenttower.rpc.limits import Limits
 from agenttower.rpc.method import DEFAULT_DEADLINE_S
-from agenttower.rpc.methods import events as method_events
 from agenttower.rpc.methods import method_table
-from agenttower.rpc.methods.legacy import _AGENT_FILTERS, SCAN_DEADLINE_S
+from agenttower.rpc.methods.legacy import SCAN_DEADLINE_S
 from agenttower.services.managed.create import MAX_LAYOUTS
 from agenttower.services.managed.views import STAGES
 from tests.support.markdown import Document, codes
@@ -40,52 +40,12 @@ ROOT = Path(__file__).parents[2]
 CONTRACT = Document(ROOT / "docs/contract.md")
 GUIDE = Document(ROOT / "docs/operator-guide.md")
 
-PARAMETERS: dict[str, type[msgspec.Struct]] = {
-    "list_containers": schemas.ListContainers,
-    "scan_panes": schemas_agents.ScanPanes,
-    "list_panes": schemas_agents.ListFoundPanes,
-    "attach_log": schemas_logs.AttachLog,
-    "detach_log": schemas_logs.DetachLog,
-    "attach_log_status": schemas_logs.LogStatus,
-    "attach_log_preview": schemas_logs.LogPreview,
-    "logs.read": schemas_logs.ReadLog,
-    "managed.layout.create": schemas.CreateLayout,
-    "managed.layout.list": schemas.ListLayouts,
-    "managed.layout.detail": schemas.LayoutDetail,
-    "managed.layout.watch": schemas.WatchLayout,
-    "managed.pane.list": schemas.ListPanes,
-    "managed.pane.detail": schemas.PaneDetail,
-    "managed.pane.remove": schemas.RemovePane,
-    "managed.pane.recreate": schemas.RecreatePane,
-    "managed.layout.remove": schemas.RemoveLayout,
-    "managed.event.list": schemas.ListEvents,
-    "routes.add": schemas_routes.AddRoute,
-    "routes.list": schemas_routes.ListRoutes,
-    "routes.show": schemas_routes.ShowRoute,
-    "routes.remove": schemas_routes.ChangeRoute,
-    "routes.preview": schemas_routes.PreviewRoute,
-    "queue.send_input": schemas_prompts.SendInput,
-    "queue.operator_input": schemas_prompts.OperatorInput,
-    "queue.show": schemas_prompts.ShowPrompt,
-    "queue.list": schemas_prompts.ListPrompts,
-    "queue.approve": schemas_prompts.ActOnPrompt,
-    "queue.delay": schemas_prompts.ActOnPrompt,
-    "queue.cancel": schemas_prompts.ActOnPrompt,
-    "routing.enable": schemas_prompts.Toggle,
-    "routing.disable": schemas_prompts.Toggle,
-}
-OF_AGENTS: dict[str, type[msgspec.Struct]] = {
-    "register_agent": schemas_agents.RegisterAgent,
-    "set_role": schemas_agents.SetRole,
-    "set_label": schemas_agents.SetLabel,
-    "set_capability": schemas_agents.SetCapability,
-}
-"""These take ``schema_version`` besides."""
-EVENT_PARAMETERS = {
-    "events.list": ("target", "types", "since", "until", "limit", "cursor", "reverse"),
-    "events.follow_open": ("target", "types", "since"),
-    "events.follow_next": ("session_id", "max_wait_seconds"),
-    "events.follow_close": ("session_id",),
+PARAMETERS = {
+    name: declared.params
+    for name, declared in declarations().items()
+    if not name.startswith("app.") and msgspec.structs.fields(declared.params)
+    # told together with routes.remove
+    if name not in ("routes.enable", "routes.disable")
 }
 R = TypeVar("R")
 
@@ -118,12 +78,10 @@ def test_methods_and_their_gates() -> None:
     assert {table["scan_containers"].deadline_s, SCAN_DEADLINE_S} == {90.0}
 
 
-@pytest.mark.parametrize(("method", "struct"), [*PARAMETERS.items(), *OF_AGENTS.items()])
+@pytest.mark.parametrize(("method", "struct"), PARAMETERS.items())
 def test_parameters(method: str, struct: type[msgspec.Struct]) -> None:
     rows = list(CONTRACT.table("parameter", section=method).rows)
     known = msgspec.structs.fields(struct)
-    if method in OF_AGENTS:
-        assert codes(rows.pop()[0]) == [schemas_agents.SCHEMA_VERSION]
     assert [codes(row[0])[0] for row in rows] == [field.encode_name for field in known]
     for row, field in zip(rows, known, strict=True):
         assert (row[2] == "required") is field.required, field.name
@@ -132,21 +90,9 @@ def test_parameters(method: str, struct: type[msgspec.Struct]) -> None:
             assert told == field.default, field.name
 
 
-def test_filters_of_agents() -> None:
-    told = first_codes(CONTRACT, "parameter", section="list_agents")
-    assert told == [*_AGENT_FILTERS, "schema_version"]
-
-
 def test_methods_without_a_table_have_no_parameters() -> None:
     sections = {table.section for table in CONTRACT.tables if table.header[0] == "parameter"}
-    assert sections == {*PARAMETERS, *OF_AGENTS, *EVENT_PARAMETERS, "list_agents"}
-
-
-@pytest.mark.parametrize(("method", "names"), EVENT_PARAMETERS.items())
-def test_parameters_of_events(method: str, names: tuple[str, ...]) -> None:
-    assert tuple(first_codes(CONTRACT, "parameter", section=method)) == names
-    text = Path(method_events.__file__).read_text(encoding="utf-8")
-    assert all(f'"{name}"' in text for name in names)
+    assert sections == PARAMETERS.keys()
 
 
 def test_types_of_agents() -> None:
@@ -276,8 +222,8 @@ def test_limits() -> None:
         "layouts that are not removed": f"{MAX_LAYOUTS}",
         "panes of a template": f"{MAX_PANES}",
         "identifiers and labels": f"{MAX_IDENTIFIER} characters",
-        "`limit` of a list": f"{_most(schemas.Limit)}",
-        "`wait_seconds`": f"{_most(schemas.WaitSeconds)} s",
+        "`limit` of a list": f"{_most(values.Limit)}",
+        "`wait_seconds`": f"{_most(values.WaitSeconds)} s",
     }
     assert presence.SILENT_AFTER == 15_000_000
 

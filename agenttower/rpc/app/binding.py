@@ -59,7 +59,7 @@ def app_method(
             )
         return handler(call)
 
-    return Method(guarded, run, declared.gate, deadline_s)
+    return Method(guarded, run, declared.gate, deadline_s, declared=declared)
 
 
 def refusing(error: AgentTowerError) -> Method[Any]:

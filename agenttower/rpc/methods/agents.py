@@ -7,32 +7,28 @@ R12 lets a bench client do all of this in its own container; only the operator m
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import msgspec
 from msgspec import UNSET, structs
 
 from agenttower.errors import AgentTowerError, RegistrationUnderWay, ValueOutOfSet
-from agenttower.rpc.method import Call, Gate, Method, Pending, Result
+from agenttower.protocol import agents, discovery
+from agenttower.protocol.agents import RegisterAgent, SetCapability, SetLabel, SetRole
+from agenttower.protocol.discovery import ListFoundPanes, ScanPanes
+from agenttower.rpc.method import Call, Method, Params, Pending, Result, entry
 from agenttower.rpc.methods.logs import CHANGE_WAIT_S
 from agenttower.rpc.schemas import lenient
-from agenttower.rpc.schemas_agents import (
-    AttachLog,
-    ListFoundPanes,
-    PaneCompositeKey,
-    RegisterAgent,
-    ScanPanes,
-    SetCapability,
-    SetLabel,
-    SetRole,
-    of_agents,
-    part,
-)
+from agenttower.rpc.schemas_agents import of_agents
 from agenttower.rpc.schemas_logs import Order, ordering
 from agenttower.rpc.services_agents import AgentServices
 
 PANE_SCAN_DEADLINE_S = 90.0
 """A scan looks at each container for 12 s at most, eight side by side. So long may it take, and
 before that so long may it wait for its turn, without holding a thread."""
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 _PANE_ID = re.compile(r"%[0-9]+")
 _OPTIONAL = ("role", "capability", "label", "project_path", "parent_agent_id")
@@ -71,24 +67,28 @@ def agent_methods(services: AgentServices) -> dict[str, Method[Any]]:
     def set_capability(call: Call[SetCapability]) -> Result:
         return services.set_capability(call.caller, call.params.agent_id, call.params.capability)
 
-    return {
-        "scan_panes": Method(
-            lenient(ScanPanes), scan_panes, Gate.KNOWN, deadline_s=PANE_SCAN_DEADLINE_S
-        ),
-        "list_panes": Method(lenient(ListFoundPanes), list_panes, Gate.KNOWN),
-        "register_agent": Method(
-            ordering(of_agents(RegisterAgent, our_schema)), register, Gate.CONTAINER
-        ),
-        "set_role": Method(of_agents(SetRole, our_schema), set_role, Gate.KNOWN),
-        "set_label": Method(of_agents(SetLabel, our_schema), set_label, Gate.KNOWN),
-        "set_capability": Method(of_agents(SetCapability, our_schema), set_capability, Gate.KNOWN),
-    }
+    def shaped(struct: type[S]) -> Callable[[Params], S]:
+        return of_agents(struct, our_schema)
+
+    def ordered(struct: type[S]) -> Callable[[Params], Order[S]]:
+        return ordering(shaped(struct))
+
+    return dict(
+        (
+            entry(discovery.SCAN_PANES, lenient, scan_panes, deadline_s=PANE_SCAN_DEADLINE_S),
+            entry(discovery.LIST_PANES, lenient, list_panes),
+            entry(agents.REGISTER, ordered, register),
+            entry(agents.SET_ROLE, shaped, set_role),
+            entry(agents.SET_LABEL, shaped, set_label),
+            entry(agents.SET_CAPABILITY, shaped, set_capability),
+        )
+    )
 
 
 def _register(services: AgentServices, call: Call[Order[RegisterAgent]]) -> Result | Pending:
     """Register at once; with a log, wait for the worker without holding a thread."""
     wanted, change_id = call.params.params, call.params.change_id
-    key = part(PaneCompositeKey, "pane_composite_key", wanted.pane_composite_key)
+    key = wanted.pane_composite_key
     if key.container_id != wanted.container_id:
         raise ValueOutOfSet("container_id and pane_composite_key.container_id must be the same")
     if not _PANE_ID.fullmatch(key.tmux_pane_id):
@@ -97,8 +97,7 @@ def _register(services: AgentServices, call: Call[Order[RegisterAgent]]) -> Resu
     given = {name: value for name, value in named.items() if value is not UNSET}
     if wanted.attach_log is None:
         return services.register_agent(call.caller, structs.asdict(key), given)
-    log = part(AttachLog, "attach_log", wanted.attach_log)
-    path = None if log.log_path is UNSET else log.log_path
+    path = None if wanted.attach_log.log_path is UNSET else wanted.attach_log.log_path
     begun = services.begin_registration(call.caller, change_id, structs.asdict(key), given, path)
     outcome = services.registration_outcome(change_id) if begun else None
     if outcome is not None:

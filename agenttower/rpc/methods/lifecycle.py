@@ -6,11 +6,14 @@ not anybody waits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from agenttower.errors import NotImplementedYet, RemovalUnderWay
-from agenttower.rpc.method import Call, Gate, Method, Params, Pending, Result
-from agenttower.rpc.schemas import RecreatePane, RemoveLayout, RemovePane, strict
+from agenttower.protocol import managed
+from agenttower.protocol.managed import RecreatePane, RemoveLayout, RemovePane
+from agenttower.rpc.method import Call, Method, Params, Pending, Result, entry
+from agenttower.rpc.schemas import strict
 from agenttower.rpc.services import Services
 
 REMOVAL_WAIT_S = 35.0
@@ -46,12 +49,19 @@ def lifecycle_methods(services: Services) -> dict[str, Method[Any]]:
             reserved_since="FEAT-013",
         )
 
-    return {
-        "managed.pane.remove": Method(strict(RemovePane), remove_pane, Gate.KNOWN),
-        "managed.pane.recreate": Method(strict(RecreatePane), recreate, Gate.KNOWN),
-        "managed.pane.promote_from_adopted": Method(lambda params: params, promote, Gate.OPEN),
-        "managed.layout.remove": Method(strict(RemoveLayout), remove_layout, Gate.KNOWN),
-    }
+    return dict(
+        (
+            entry(managed.REMOVE_PANE, strict, remove_pane),
+            entry(managed.RECREATE, strict, recreate),
+            entry(managed.PROMOTE, _as_given, promote),
+            entry(managed.REMOVE_LAYOUT, strict, remove_layout),
+        )
+    )
+
+
+def _as_given(_: object) -> Callable[[Params], Params]:
+    """What is reserved is refused whatever the parameters (M8)."""
+    return lambda params: params
 
 
 def _removed(outcome: Result | None, call: Call[Any]) -> Result | Pending:

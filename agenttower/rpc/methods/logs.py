@@ -6,23 +6,21 @@ worker without holding a thread; what was accepted goes on whether or not anybod
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
 
 from agenttower.errors import LogChangeUnderWay
-from agenttower.rpc.method import Call, Gate, Method, Pending, Result
-from agenttower.rpc.schemas_logs import (
-    AttachLog,
-    DetachLog,
-    LogPreview,
-    LogStatus,
-    Order,
-    ReadLog,
-    exact,
-    ordering,
-)
+from agenttower.protocol import logs as declared
+from agenttower.protocol.logs import AttachLog, DetachLog, LogPreview, LogStatus, ReadLog
+from agenttower.rpc.method import Call, Method, Params, Pending, Result, entry
+from agenttower.rpc.schemas_logs import Order, exact, ordering
 from agenttower.rpc.services_logs import LogServices
 
 CHANGE_WAIT_S = 35.0
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 def log_methods(services: LogServices) -> dict[str, Method[Any]]:
@@ -62,13 +60,21 @@ def log_methods(services: LogServices) -> dict[str, Method[Any]]:
     def our_schema() -> object:
         return services.status(whole=False)["schema_version"]
 
-    return {
-        "attach_log": Method(ordering(exact(AttachLog, our_schema)), attach, Gate.KNOWN),
-        "detach_log": Method(ordering(exact(DetachLog, our_schema)), detach, Gate.KNOWN),
-        "attach_log_status": Method(exact(LogStatus, our_schema), status, Gate.KNOWN),
-        "attach_log_preview": Method(exact(LogPreview, our_schema), preview, Gate.KNOWN),
-        "logs.read": Method(exact(ReadLog, our_schema), read, Gate.KNOWN),
-    }
+    def shaped(struct: type[S]) -> Callable[[Params], S]:
+        return exact(struct, our_schema)
+
+    def ordered(struct: type[S]) -> Callable[[Params], Order[S]]:
+        return ordering(shaped(struct))
+
+    return dict(
+        (
+            entry(declared.ATTACH, ordered, attach),
+            entry(declared.DETACH, ordered, detach),
+            entry(declared.STATUS, shaped, status),
+            entry(declared.PREVIEW, shaped, preview),
+            entry(declared.READ, shaped, read),
+        )
+    )
 
 
 def _changed(

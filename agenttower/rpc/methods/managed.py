@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from agenttower.domain.states import State
-from agenttower.rpc.method import Call, Gate, Method, Pending, Result
-from agenttower.rpc.schemas import (
+from agenttower.protocol import managed
+from agenttower.protocol.managed import (
     CreateLayout,
     LayoutDetail,
     ListEvents,
@@ -18,8 +18,9 @@ from agenttower.rpc.schemas import (
     ListPanes,
     PaneDetail,
     WatchLayout,
-    strict,
 )
+from agenttower.rpc.method import Call, Method, Pending, Result, entry
+from agenttower.rpc.schemas import strict
 from agenttower.rpc.services import Services
 
 
@@ -99,15 +100,17 @@ def managed_methods(services: Services) -> dict[str, Method[Any]]:
             return page
         return Pending(call.asked_at + wanted.wait_seconds)
 
-    return {
-        "managed.layout.create": Method(strict(CreateLayout), create, Gate.CONTAINER),
-        "managed.layout.list": Method(strict(ListLayouts), list_layouts, Gate.KNOWN),
-        "managed.layout.detail": Method(strict(LayoutDetail), layout_detail, Gate.KNOWN),
-        "managed.layout.watch": Method(strict(WatchLayout), watch, Gate.KNOWN),
-        "managed.pane.list": Method(strict(ListPanes), list_panes, Gate.KNOWN),
-        "managed.pane.detail": Method(strict(PaneDetail), pane_detail, Gate.KNOWN),
-        "managed.event.list": Method(strict(ListEvents), list_events, Gate.KNOWN),
-    }
+    return dict(
+        (
+            entry(managed.CREATE, strict, create),
+            entry(managed.LIST_LAYOUTS, strict, list_layouts),
+            entry(managed.LAYOUT_DETAIL, strict, layout_detail),
+            entry(managed.WATCH, strict, watch),
+            entry(managed.LIST_PANES, strict, list_panes),
+            entry(managed.PANE_DETAIL, strict, pane_detail),
+            entry(managed.LIST_EVENTS, strict, list_events),
+        )
+    )
 
 
 def _states(state: State | list[State] | None) -> tuple[str, ...]:

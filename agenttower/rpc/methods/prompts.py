@@ -11,16 +11,16 @@ from typing import Any
 
 from agenttower.clock import Micros
 from agenttower.errors import DaemonShuttingDown
-from agenttower.rpc.method import Call, Gate, Method, Pending, Result
+from agenttower.protocol import prompts
+from agenttower.protocol.prompts import ActOnPrompt, ListPrompts, ShowPrompt
+from agenttower.rpc.method import Call, Method, Pending, Result, entry
 from agenttower.rpc.schemas_prompts import (
-    ActOnPrompt,
-    ListPrompts,
     Sending,
-    ShowPrompt,
+    claim_of,
     complete,
-    decode_list,
-    decode_operator_input,
-    decode_send_input,
+    filters,
+    from_a_pane,
+    from_the_host,
 )
 from agenttower.rpc.services import Services
 from agenttower.services.caller import Caller
@@ -85,28 +85,38 @@ def prompt_methods(services: Services) -> dict[str, Method[Any]]:
             ),
         )
 
-    return {
-        "queue.send_input": Method(decode_send_input, send_input, Gate.KNOWN),
-        "queue.operator_input": Method(decode_operator_input, operator_input, Gate.HOST),
-        "queue.show": Method(complete(ShowPrompt), show, Gate.KNOWN),
-        "queue.list": Method(decode_list, listing, Gate.KNOWN),
-        "queue.approve": _operators(lambda *asked: services.prompts.approve(*asked)),
-        "queue.delay": _operators(lambda *asked: services.prompts.delay(*asked)),
-        "queue.cancel": _operators(lambda *asked: services.prompts.cancel(*asked)),
-    }
+    return dict(
+        (
+            entry(prompts.SEND_INPUT, from_a_pane, send_input),
+            entry(prompts.OPERATOR_INPUT, from_the_host, operator_input),
+            entry(prompts.SHOW, complete, show),
+            entry(prompts.LIST, filters, listing),
+            entry(
+                prompts.APPROVE,
+                complete,
+                _deciding(lambda *asked: services.prompts.approve(*asked)),
+            ),
+            entry(
+                prompts.DELAY, complete, _deciding(lambda *asked: services.prompts.delay(*asked))
+            ),
+            entry(
+                prompts.CANCEL, complete, _deciding(lambda *asked: services.prompts.cancel(*asked))
+            ),
+        )
+    )
 
 
-def _operators(
+def _deciding(
     act: Callable[[Caller, str, PaneClaim | None], Result],
-) -> Method[ActOnPrompt]:
-    """A method by which an operator decides on one prompt."""
+) -> Callable[[Call[ActOnPrompt]], Result]:
+    """A handler by which an operator decides on one prompt."""
 
-    def handler(call: Call[ActOnPrompt]) -> Result:
+    def decide(call: Call[ActOnPrompt]) -> Result:
         refuse_at_the_end(call)
-        pane = call.params.caller_pane
-        return act(call.caller, call.params.message_id, None if pane is None else pane.claim)
+        wanted = call.params
+        return act(call.caller, wanted.message_id, claim_of(wanted.caller_pane))
 
-    return Method(complete(ActOnPrompt), handler, Gate.KNOWN)
+    return decide
 
 
 def refuse_at_the_end(call: Call[Any]) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from agenttower.rpc.method import Call, Gate, Method, Result
+from agenttower.protocol import routes
+from agenttower.protocol.routes import AddRoute, ChangeRoute, ListRoutes, PreviewRoute, ShowRoute
+from agenttower.rpc.method import Call, Method, Result, entry
 from agenttower.rpc.methods.prompts import refuse_at_the_end
 from agenttower.rpc.schemas import lenient
-from agenttower.rpc.schemas_prompts import complete
-from agenttower.rpc.schemas_routes import (
-    AddRoute,
-    ChangeRoute,
-    ListRoutes,
-    PreviewRoute,
-    ShowRoute,
-    claim_of,
-    preview,
-)
+from agenttower.rpc.schemas_prompts import claim_of, complete
+from agenttower.rpc.schemas_routes import preview, rule_of
 from agenttower.rpc.services import Services
 
 
@@ -25,7 +20,9 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
 
     def add(call: Call[AddRoute]) -> Result:
         refuse_at_the_end(call)
-        return services.routes.add(call.caller, call.params.rule, claim_of(call.params.caller_pane))
+        return services.routes.add(
+            call.caller, rule_of(call.params), claim_of(call.params.caller_pane)
+        )
 
     def listing(call: Call[ListRoutes]) -> Result:
         return services.routes.listing(call.caller, enabled_only=call.params.enabled_only)
@@ -38,7 +35,7 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
         wanted = call.params
         return services.routes.remove(call.caller, wanted.route_id, claim_of(wanted.caller_pane))
 
-    def switch(enabled: bool) -> Method[ChangeRoute]:
+    def switch(enabled: bool) -> Callable[[Call[ChangeRoute]], Result]:
         def run(call: Call[ChangeRoute]) -> Result:
             refuse_at_the_end(call)
             wanted = call.params
@@ -47,7 +44,7 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
                 call.caller, wanted.route_id, enabled=enabled, claim=claim
             )
 
-        return Method(complete(ChangeRoute), run, Gate.KNOWN)
+        return run
 
     def look_ahead(call: Call[PreviewRoute]) -> Result:
         wanted = call.params
@@ -55,15 +52,17 @@ def route_methods(services: Services) -> dict[str, Method[Any]]:
             call.caller,
             wanted.event_id,
             route_id=wanted.route_id,
-            rule=None if wanted.route is None else wanted.route.rule,
+            rule=None if wanted.route is None else rule_of(wanted.route),
         )
 
-    return {
-        "routes.add": Method(complete(AddRoute), add, Gate.KNOWN),
-        "routes.list": Method(lenient(ListRoutes), listing, Gate.KNOWN),
-        "routes.show": Method(complete(ShowRoute), show, Gate.KNOWN),
-        "routes.remove": Method(complete(ChangeRoute), remove, Gate.KNOWN),
-        "routes.enable": switch(True),
-        "routes.disable": switch(False),
-        "routes.preview": Method(preview, look_ahead, Gate.KNOWN),
-    }
+    return dict(
+        (
+            entry(routes.ADD, complete, add),
+            entry(routes.LIST, lenient, listing),
+            entry(routes.SHOW, complete, show),
+            entry(routes.REMOVE, complete, remove),
+            entry(routes.ENABLE, complete, switch(True)),
+            entry(routes.DISABLE, complete, switch(False)),
+            entry(routes.PREVIEW, preview, look_ahead),
+        )
+    )

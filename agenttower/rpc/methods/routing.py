@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from agenttower.errors import RoutingToggleHostOnly
-from agenttower.rpc.method import Call, Gate, Method, Result
+from agenttower.protocol import prompts
+from agenttower.protocol.declaration import NoParams
+from agenttower.protocol.prompts import Toggle
+from agenttower.rpc.method import Call, Method, Result, entry
 from agenttower.rpc.methods.prompts import refuse_at_the_end
-from agenttower.rpc.schemas import NoParams, lenient
-from agenttower.rpc.schemas_prompts import Toggle
+from agenttower.rpc.schemas import lenient
 from agenttower.rpc.services import Services
 from agenttower.services.switch import DISABLED, ENABLED
 
@@ -16,20 +19,22 @@ from agenttower.services.switch import DISABLED, ENABLED
 def routing_methods(services: Services) -> dict[str, Method[Any]]:
     """The switch, over one set of services. It refuses by its own code, so no gate is before it."""
 
-    def toggle(value: str) -> Method[Toggle]:
+    def toggle(value: str) -> Callable[[Call[Toggle]], Result]:
         def switch(call: Call[Toggle]) -> Result:
             refuse_at_the_end(call)
             if call.params.caller_pane is not None:
                 raise RoutingToggleHostOnly
             return services.routing.toggle(call.caller, value)
 
-        return Method(lenient(Toggle), switch, Gate.ANYONE)
+        return switch
 
     def status(_call: Call[NoParams]) -> Result:
         return services.routing.status()
 
-    return {
-        "routing.enable": toggle(ENABLED),
-        "routing.disable": toggle(DISABLED),
-        "routing.status": Method(lenient(NoParams), status, Gate.ANYONE),
-    }
+    return dict(
+        (
+            entry(prompts.ENABLE, lenient, toggle(ENABLED)),
+            entry(prompts.DISABLE, lenient, toggle(DISABLED)),
+            entry(prompts.SWITCH, lenient, status),
+        )
+    )

@@ -36,7 +36,13 @@ def modules_after(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--version"], ["--help"], ["layout", "create", "--help"], ["pane", "recreate", "--help"]],
+    [
+        ["--version"],
+        ["--help"],
+        ["layout", "create", "--help"],
+        ["pane", "recreate", "--help"],
+        ["protocol", "schema", "--help"],
+    ],
 )
 def test_nothing_heavy_without_a_daemon(home, arguments):
     assert not HEAVY & modules_after(*arguments)

@@ -36,6 +36,8 @@ def test_the_commands_there_are():
         "status",
         "scan",
         "container list",
+        "protocol schema",
+        "protocol reference",
         "layout create",
         "layout list",
         "layout remove",

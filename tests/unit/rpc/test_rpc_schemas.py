@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import UNSET
 
 from agenttower.errors import (
     BadRequest,
@@ -13,7 +15,7 @@ from agenttower.errors import (
     ValidationFailed,
     ValueOutOfSet,
 )
-from agenttower.rpc.methods.legacy import ListAgents, decode_agent_filters
+from agenttower.protocol.agents import ListAgents
 from agenttower.rpc.schemas import (
     CreateLayout,
     ListContainers,
@@ -25,6 +27,7 @@ from agenttower.rpc.schemas import (
     lenient,
     strict,
 )
+from agenttower.rpc.schemas_agents import agent_filters
 
 OVERRIDES = "launch_command_overrides"
 CHAIN = "include_predecessor_chain"
@@ -96,14 +99,15 @@ def test_lenient_booleans_are_strict(value: object) -> None:
 
 
 def agents(**params: object) -> ListAgents:
-    return decode_agent_filters(params, lambda: 9)
+    decoded = agent_filters(ListAgents, lambda: 9)(params)
+    return msgspec.structs.replace(decoded, schema_version=UNSET)
 
 
 def test_agent_filters() -> None:
-    assert agents() == ListAgents(None, None, False, None)
-    assert agents(role="slave").roles == ["slave"]
-    assert agents(role=["slave", "swarm"]).roles == ["slave", "swarm"]
-    assert agents(role=[]).roles is None
+    assert agents() == ListAgents()
+    assert agents(role="slave").role == "slave"
+    assert agents(role=["slave", "swarm"]).role == ["slave", "swarm"]
+    assert agents(role=[]).role == []
     assert agents(container_id="a" * 12).container_id == "a" * 12
     assert agents(container_id="a" * 64, active_only=True).active_only is True
     assert agents(parent_agent_id="agt_0123456789ab").parent_agent_id == "agt_0123456789ab"

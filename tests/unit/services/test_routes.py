@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from agenttower.errors import AgentTowerError, BadRequest, RouteCreationFailed, RouteNotFound
+from agenttower.protocol.routes import AddRoute, PreviewRoute
 from agenttower.rpc.schemas_prompts import complete
-from agenttower.rpc.schemas_routes import AddRoute, preview
+from agenttower.rpc.schemas_routes import preview, rule_of
 from agenttower.services import routes as routes_module
 from agenttower.services.caller import HOST, Caller
 from agenttower.services.pane_claims import PaneClaim
@@ -34,7 +35,7 @@ def tower(tmp_path: Path) -> Iterator[Wired]:
 
 def add(tower: Wired, caller: Caller = HOST, **params: Any) -> dict[str, Any]:
     """As ``routes.add`` does: shape, then service."""
-    return tower.routes.add(caller, complete(AddRoute)({**GOOD, **params}).rule)
+    return tower.routes.add(caller, rule_of(complete(AddRoute)({**GOOD, **params})))
 
 
 def test_a_route_is_shown_as_the_contract_says(tower: Wired) -> None:
@@ -164,7 +165,7 @@ def test_required_parameters_are_named() -> None:
             complete(AddRoute)({k: v for k, v in GOOD.items() if k != name})
     for params in ({"event_id": 1}, {"event_id": 1, "route_id": "x", "route": GOOD}):
         with pytest.raises(BadRequest, match="either route_id"):
-            preview(params)
+            preview(PreviewRoute)(params)
 
 
 def test_list_is_by_age_and_switching_is_idempotent(tower: Wired) -> None:
@@ -271,10 +272,10 @@ def test_preview_says_what_would_be_and_writes_nothing(tower: Wired) -> None:
     before = tower.lines()
     shown = tower.routes.preview(HOST, event, route_id=route, rule=None)
     assert (shown["decision"], shown["text"]) == ("matched", "worker says it broke")
-    rule = complete(AddRoute)({**GOOD, "target_value": "nobody"}).rule
+    rule = rule_of(complete(AddRoute)({**GOOD, "target_value": "nobody"}))
     shown = tower.routes.preview(HOST, event, route_id=None, rule=rule)
     assert (shown["decision"], shown["reason"]) == ("skipped", "target_not_found")
-    rule = complete(AddRoute)({**GOOD, "event_type": "completed"}).rule
+    rule = rule_of(complete(AddRoute)({**GOOD, "event_type": "completed"}))
     shown = tower.routes.preview(HOST, event, route_id=None, rule=rule)
     assert shown["decision"] == "not_concerned"
     with pytest.raises(AgentTowerError) as refused:
@@ -286,7 +287,7 @@ def test_preview_says_what_would_be_and_writes_nothing(tower: Wired) -> None:
 
 def test_the_author_is_the_agent_of_the_callers_pane(tower: Wired) -> None:
     claim = PaneClaim(BENCH, "/tmp/tmux-0/default", "%10", MASTER)
-    rule = complete(AddRoute)(GOOD).rule
+    rule = rule_of(complete(AddRoute)(GOOD))
     route = tower.routes.add(Caller("bench", BENCH), rule, claim)
     assert route["created_by_agent_id"] == MASTER
     tower.routes.remove(HOST, route["route_id"], claim)
