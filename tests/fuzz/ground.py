@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, fields
@@ -32,6 +33,8 @@ from tests.support.state_home import StateHome, make_state_home
 
 HOST = Caller("host", uid=0)
 UNKNOWN = Caller("unknown")
+
+SETTLED_S = 10.0
 
 Rows = dict[str, list[tuple[object, ...]]]
 
@@ -88,6 +91,7 @@ class Ground:
         self._start = sqlite3.connect(":memory:", check_same_thread=False)
         self._look.backup(self._start)
         self._version = self.version()
+        self._threads = set(threading.enumerate())
         self._dispatcher: Dispatcher
         self.complaints = Complaints()
         self.token = self.session = ""
@@ -96,6 +100,11 @@ class Ground:
     def close(self) -> None:
         self._look.close()
         self._start.close()
+
+    def settle(self) -> None:
+        """Wait for what the daemon does in threads of its own, such as a scan."""
+        for thread in set(threading.enumerate()) - self._threads:
+            thread.join(SETTLED_S)
 
     # --- requests ------------------------------------------------------------------------------
 
@@ -121,6 +130,7 @@ class Ground:
 
     def start_again(self) -> None:
         """Take back all that requests have written, and all that the daemon keeps in memory."""
+        self.settle()
         if self.has_changed():
             self._start.backup(self._look)
             # A connection does not see its own writes in its version.

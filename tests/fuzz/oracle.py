@@ -13,15 +13,14 @@ from typing import Any
 
 import msgspec
 
-from agenttower.errors import AgentTowerError
-from agenttower.protocol.app.errors import COMMON, ERRORS
 from agenttower.protocol.app.version import VERSION
-from agenttower.protocol.managed_errors import MANAGED_ERRORS
+from agenttower.protocol.catalog import declarations
+from agenttower.protocol.errors import APP, COMMON, LEGACY, codes_of, details_of, namespace_of
 from agenttower.rpc.envelopes import MESSAGE_LIMIT
 from tests.fuzz.ground import Ground, Rows, Said
-from tests.fuzz.shapes import declarations
 
-UNREADABLE = ("bad_json", "bad_request", "request_too_large")
+UNREADABLE: tuple[str, ...] = ("bad_json", "bad_request", "request_too_large")
+UNREADABLE_APP: tuple[str, ...] = ("malformed_request", "payload_too_large")
 """What a line is refused with in which no method can be read."""
 
 TOKEN_PLACE = b"the-token-of-the-session"
@@ -29,16 +28,13 @@ TOKEN_PLACE = b"the-token-of-the-session"
 
 SESSION_PLACE = b"the-session-that-follows-events"
 
-_ENVELOPE = ("validation_failed",)
-"""What ``app.*`` says of ``params`` that are no object."""
-
 WRITES_WHEN_REFUSED = frozenset({"scan_containers", "scan_panes", "app.scan.containers",
                                  "app.scan.panes"})  # fmt: skip
 """A scan that fails is a scan that has been made: it has a row."""
 
 UNDER_WAY = frozenset({"managed.pane.remove", "managed.layout.remove", "attach_log", "detach_log",
-                       "register_agent", "app.managed_pane.remove", "app.managed_layout.remove",
-                       "app.log.attach", "app.log.detach",
+                       "register_agent", "scan_panes", "app.managed_pane_remove",
+                       "app.managed_layout_remove", "app.log.attach", "app.log.detach",
                        "app.agent.register_from_pane"})  # fmt: skip
 """What ends in ``internal_error`` where the client waited as long as it may: the order stands, and
 its message says so (M6)."""
@@ -71,10 +67,14 @@ def check_answer(line: bytes, said: Said) -> dict[str, Any]:
     """
     method = method_in(line)
     answer = _object(said.line)
-    is_app = method is not None and method.startswith("app.")
     expected = {"ok", "result" if answer.get("ok") is True else "error"}
+    is_app = "app_contract_version" in answer
     _insist(set(answer) == expected | ({"app_contract_version"} if is_app else set()), answer)
     _insist(not is_app or answer["app_contract_version"] == VERSION, answer)
+    if method is None:
+        _check_unreadable(answer, line)
+        return answer
+    _insist(is_app == (namespace_of(method) == APP), answer)
     if answer["ok"] is True:
         _check_result(method, answer["result"])
     else:
@@ -100,66 +100,56 @@ def _object(line: bytes) -> dict[str, Any]:
     return dict(answer)
 
 
-def _check_result(method: str | None, result: object) -> None:
+def _check_result(method: str, result: object) -> None:
     _insist(isinstance(result, dict), result)
-    declared = declarations().get(method or "")
-    if declared is not None:
-        try:
-            msgspec.convert(result, declared.result)
-        except msgspec.ValidationError as error:
-            raise Broken(f"{method}: the result is not as declared: {error}: {result}") from error
+    try:
+        msgspec.convert(result, declarations()[method].result)
+    except msgspec.ValidationError as error:
+        raise Broken(f"{method}: the result is not as declared: {error}: {result}") from error
 
 
-def _check_error(method: str | None, error: object, line: bytes, at_once: bool) -> None:
-    _insist(isinstance(error, dict), error)
-    assert isinstance(error, dict)
-    has_details = method is not None and method.startswith(("app.", "managed."))
-    members = {"code", "message"} | ({"details"} if has_details else set())
+def _check_error(method: str, error: dict[str, Any], line: bytes, at_once: bool) -> None:
+    namespace = namespace_of(method)
+    members = {"code", "message"} | (set() if namespace == LEGACY else {"details"})
     _insist(set(error) == members, error)
-    code, message = error["code"], error["message"]
-    goes_on = not at_once and method in UNDER_WAY
-    _insist(code != "internal_error" or goes_on, f"{method}: {error} to {line[:2000]!r}")
-    _insist(goes_on or code in codes_of(method), f"{method}: {code} is no code of it: {error}")
+    code = error["code"]
+    goes_on = code == "internal_error" and not at_once and method in UNDER_WAY
+    _insist(goes_on or code != "internal_error", f"{method}: {error} to {line[:2000]!r}")
+    _insist(code in codes_for(method), f"{method}: {code} is no code of it: {error}")
+    _check_message(error, line)
+    shape = details_of(code, namespace)
+    if shape is not None:
+        try:
+            msgspec.convert(error["details"], shape)
+        except msgspec.ValidationError as wrong:
+            raise Broken(f"{method}: details are not as declared: {wrong}: {error}") from wrong
+
+
+def _check_unreadable(answer: dict[str, Any], line: bytes) -> None:
+    """No method can be read. What begins like a request of ``app.*`` may be answered like one."""
+    _insist(answer["ok"] is False, answer)
+    codes = UNREADABLE
+    if "app_contract_version" in answer:
+        _insist(b"app." in line, answer)
+        codes = UNREADABLE_APP
+    _insist(answer["error"]["code"] in codes, answer)
+    _check_message(answer["error"], line)
+
+
+def _check_message(error: dict[str, Any], line: bytes) -> None:
+    message = error["message"]
     _insist(isinstance(message, str) and 0 < len(message) <= MESSAGE_LIMIT, error)
     _insist(not _CONTROL.search(message), error)
-    text = json.dumps(error, ensure_ascii=False)
-    for leak in _LEAKS.findall(text):
-        _insist(leak.encode() in line, f"{method} tells {leak!r}: {error}")
-    if has_details:
-        _check_details(code, error["details"])
+    for leak in _LEAKS.findall(json.dumps(error, ensure_ascii=False)):
+        _insist(leak.encode() in line, f"tells {leak!r}: {error} to {line[:500]!r}")
 
 
-def _check_details(code: str, details: object) -> None:
-    promised = ERRORS.get(code) or MANAGED_ERRORS.get(code)
-    _insist(isinstance(details, dict), details)
-    if promised is not None:
-        try:
-            msgspec.convert(details, promised)
-        except msgspec.ValidationError as error:
-            raise Broken(
-                f"the details of {code} are not as declared: {error}: {details}"
-            ) from error
-
-
-def codes_of(method: str | None) -> frozenset[str]:
+def codes_for(method: str) -> frozenset[str]:
     """The closed set of codes that a request for this method may be refused with."""
-    if method is None:
-        return frozenset(UNREADABLE)
     declared = declarations().get(method)
-    if method.startswith("app."):
-        if declared is None:
-            return frozenset({*COMMON, *_ENVELOPE, "unknown_method"})
-        return frozenset({*COMMON, *_ENVELOPE, *declared.errors})
     if declared is not None:
-        return frozenset({*declared.errors, *UNREADABLE})
-    return _all_codes()
-
-
-def _all_codes() -> frozenset[str]:
-    def below(cls: type[AgentTowerError]) -> set[str]:
-        return {cls.code}.union(*(below(sub) for sub in cls.__subclasses__()))
-
-    return frozenset(below(AgentTowerError))
+        return frozenset(codes_of(declared))
+    return frozenset({*COMMON[namespace_of(method)], "unknown_method"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +188,7 @@ class Watch:
 
     def ask(self, line: bytes, caller: Any) -> dict[str, Any]:
         """One request. :raises Broken: an answer outside the contract, or a change without one."""
+        self.ground.settle()
         before = self._look()
         line = line.replace(TOKEN_PLACE, self.ground.token.encode())
         line = line.replace(SESSION_PLACE, self.ground.session.encode())

@@ -8,11 +8,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from agenttower.protocol.catalog import declarations
 from agenttower.services.caller import Caller
 from tests.fuzz.ground import Ground
 from tests.fuzz.oracle import SESSION_PLACE, TOKEN_PLACE
-from tests.fuzz.shapes import shape_of
-from tests.fuzz.values import Known, bodies, junk, loose, struct
+from tests.fuzz.values import Known, bodies, junk, struct
 
 TOKEN = "app_session_token"
 
@@ -63,29 +63,19 @@ def known_to(ground: Ground) -> Known:
 
 def requests(ground: Ground, known: Known) -> st.SearchStrategy[Asked]:
     """Requests of every kind, in the ground's own words. Methods are equally likely."""
-    names = sorted({*known, *(name for params in _params(ground) for name in params)})
-    by_method = {
-        name: struct(shape, known)
-        if (shape := shape_of(name, method)) is not None and shape.__struct_fields__
-        else loose(names, known)
-        for name, method in ground.methods.items()
-    }
+    declared = {name: one for name, one in declarations().items() if name in ground.methods}
+    by_method = {name: struct(one.params, known) for name, one in declared.items()}
 
     @st.composite
     def one(draw: st.DrawFn) -> Asked:
         name = draw(st.sampled_from(sorted(by_method)))
         params: Any = draw(by_method[name] if draw(st.integers(0, 15)) else junk)
-        if isinstance(params, dict) and name.startswith("app.") and draw(st.integers(0, 15)):
+        if isinstance(params, dict) and declared[name].session and draw(st.integers(0, 15)):
             params[TOKEN] = TOKEN_PLACE.decode()
         caller = draw(st.sampled_from((ground.callers[0], *ground.callers)))
         return Asked(_line({"method": name, "params": params}), caller)
 
     return one()
-
-
-def _params(ground: Ground) -> list[tuple[str, ...]]:
-    shapes = (shape_of(name, method) for name, method in ground.methods.items())
-    return [shape.__struct_fields__ for shape in shapes if shape is not None]
 
 
 def _line(request: dict[str, Any]) -> bytes:

@@ -154,14 +154,6 @@ def struct(draw: st.DrawFn, cls: type[msgspec.Struct], known: Known) -> dict[str
     return given
 
 
-@st.composite
-def loose(draw: st.DrawFn, names: list[str], known: Known) -> dict[str, Any]:
-    """An object of parameters that other methods have."""
-    chosen = draw(st.lists(st.sampled_from(names), max_size=4, unique=True))
-    anything = shapes.type_info(Any)
-    return {name: draw(value(anything, name, known)) for name in chosen}
-
-
 def bodies() -> list[object]:
     """Bodies of prompts, as they are sent."""
     texts = (b"hello", b"", b"\xff", b"a\0b", b"\x1b[200~", b"x" * 40_000, "é".encode() * 30)
