@@ -91,15 +91,26 @@ class Ground:
         self._start = sqlite3.connect(":memory:", check_same_thread=False)
         self._look.backup(self._start)
         self._version = self.version()
-        self._threads = set(threading.enumerate())
         self._dispatcher: Dispatcher
         self.complaints = Complaints()
         self.token = self.session = ""
+        self._threads: set[threading.Thread] = set()
         self._open()
+        self._warm_up()
 
     def close(self) -> None:
         self._look.close()
         self._start.close()
+
+    def _warm_up(self) -> None:
+        """Whatever is opened once and kept is open when anybody counts."""
+        for name in self._methods:
+            params = {"app_session_token": self.token}
+            self.ask(json.dumps({"method": name, "params": params}).encode())
+        for thread in set(threading.enumerate()) - {threading.current_thread()}:
+            thread.join(0.2)
+        self._threads = set(threading.enumerate())
+        self.start_again()
 
     def settle(self) -> None:
         """Wait for what the daemon does in threads of its own, such as a scan."""

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from agenttower.protocol.catalog import declarations
+from agenttower.protocol.declaration import Gate
 from agenttower.services.caller import Caller
 from tests.fuzz.ground import Ground
 from tests.fuzz.oracle import SESSION_PLACE, TOKEN_PLACE
@@ -72,7 +73,9 @@ def requests(ground: Ground, known: Known) -> st.SearchStrategy[Asked]:
         params: Any = draw(by_method[name] if draw(st.integers(0, 15)) else junk)
         if isinstance(params, dict) and declared[name].session and draw(st.integers(0, 15)):
             params[TOKEN] = TOKEN_PLACE.decode()
-        caller = draw(st.sampled_from((ground.callers[0], *ground.callers)))
+        host, *others = ground.callers
+        wrong = 8 if declared[name].gate is Gate.HOST else 2
+        caller = host if draw(st.integers(1, wrong)) > 1 else draw(st.sampled_from(others))
         return Asked(_line({"method": name, "params": params}), caller)
 
     return one()
