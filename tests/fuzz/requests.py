@@ -29,6 +29,7 @@ _WORDS: Known = {
     "capability": ["claude", "gemini"],
     "since": ["2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00+00:00"],
     "lines": [1, 200],
+    "payload": [{"text": "hello"}],
     "log_path": ["/tmp/a.log"],
 }
 """Words of closed sets that are no enumeration in a declaration, and names that may be given."""

@@ -78,7 +78,9 @@ def known_values(name: str, known: Known) -> list[object]:
 
 
 def fitting(kind: shapes.Type, name: str, known: Known) -> st.SearchStrategy[Any]:
-    """Values of a declared type, those first that exist under the parameter's name."""
+    """Values of a declared type, mostly those that exist under the parameter's name."""
+    if isinstance(kind, shapes.Metadata):
+        kind = kind.type
     whole = [one for one in known_values(name, known) if isinstance(one, dict)]
     if whole and not isinstance(kind, shapes.StrType | shapes.NoneType):
         return st.sampled_from(whole)
@@ -103,7 +105,7 @@ def _fitting_scalar(kind: shapes.Type, there: list[object]) -> st.SearchStrategy
             longest = min(kind.max_length or 20, 20)
             plain = st.text("abz09_-./", min_size=kind.min_length or 0, max_size=longest)
             texts = [one for one in there if isinstance(one, str)]
-            return st.one_of(*[st.sampled_from(texts)] * 3, plain) if texts else plain
+            return st.one_of(*[st.sampled_from(texts)] * 6, plain) if texts else plain
         case shapes.IntType():
             low = kind.ge if kind.ge is not None else -2
             high = kind.le if kind.le is not None else 300
