@@ -19,6 +19,7 @@ from unittest import mock
 
 from agenttower import bootstrap, clock
 from agenttower.engine import presence
+from agenttower.errors import EventsSessionUnknown
 from agenttower.rpc.dispatch import Answer, Dispatcher
 from agenttower.rpc.method import Method, Pending
 from agenttower.rpc.methods import MethodTable, method_table
@@ -146,7 +147,8 @@ class Ground:
             self._start.backup(self._look)
             # A connection does not see its own writes in its version.
             self._version = self.version()
-        self.services.agent_events.close(HOST, self.session)
+        with suppress(EventsSessionUnknown):
+            self.services.agent_events.close(HOST, self.session)
         self._open()
 
     def _open(self) -> None:

@@ -34,8 +34,6 @@ _WORDS: Known = {
 }
 """Words of closed sets that are no enumeration in a declaration, and names that may be given."""
 
-_LISTS = ("managed.layout.list", "managed.pane.list", "events.list")
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -54,13 +52,24 @@ def known_to(ground: Ground) -> Known:
     known["schema_version"] = [ground.services.status(whole=False)["schema_version"]]
     known["pane_composite_key"] = list(ground.pane_keys())
     known["caller_pane"] = [{"pane_composite_key": key} for key in known["pane_composite_key"]]
-    known["cursor"] = []
-    for method in _LISTS:
-        line = json.dumps({"method": method, "params": {"limit": 1}}).encode()
-        result = json.loads(ground.ask(line).line)["result"]
-        known["cursor"] += [one for key, one in result.items() if "next" in key and one]
+    for name, declared in declarations().items():
+        if name in ground.methods and "limit" in declared.params.__struct_fields__:
+            params = {"limit": 1, TOKEN: ground.token} if declared.session else {"limit": 1}
+            _harvest(json.loads(ground.ask(_line({"method": name, "params": params})).line), known)
     known |= {name: [*known.get(name, []), *values] for name, values in _WORDS.items()}
     return known
+
+
+def _harvest(answer: object, known: Known) -> None:
+    """Take over what an answer names: ids in the form of its namespace, cursors."""
+    if isinstance(answer, dict):
+        for name, value in answer.items():
+            if isinstance(value, str | int) and value not in known.setdefault(name, []):
+                known[name].append(value)
+            _harvest(value, known)
+    elif isinstance(answer, list):
+        for one in answer:
+            _harvest(one, known)
 
 
 def requests(ground: Ground, known: Known) -> st.SearchStrategy[Asked]:
