@@ -12,6 +12,7 @@ import os
 import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, fields
@@ -115,8 +116,10 @@ class Ground:
 
     def settle(self) -> None:
         """Wait for what the daemon does in threads of its own, such as a scan."""
-        for thread in set(threading.enumerate()) - self._threads:
-            thread.join(SETTLED_S)
+        until = time.monotonic() + SETTLED_S
+        while (more := set(threading.enumerate()) - self._threads) and time.monotonic() < until:
+            with suppress(RuntimeError):  # it is there and has not been started yet
+                more.pop().join(SETTLED_S)
 
     # --- requests ------------------------------------------------------------------------------
 

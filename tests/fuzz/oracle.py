@@ -126,11 +126,12 @@ def _check_error(method: str, error: dict[str, Any], line: bytes, at_once: bool)
 
 
 def _check_unreadable(answer: dict[str, Any], line: bytes) -> None:
-    """No method can be read. What begins like a request of ``app.*`` may be answered like one."""
+    """No method can be read. A line that names ``app.*``, or nothing at all, may be answered in its
+    envelope."""
     _insist(answer["ok"] is False, answer)
     codes = UNREADABLE
     if "app_contract_version" in answer:
-        _insist(b"app." in line, answer)
+        _insist(b"app." in line or not line.strip(b" \t\r"), answer)
         codes = UNREADABLE_APP
     _insist(answer["error"]["code"] in codes, answer)
     _check_message(answer["error"], line)

@@ -36,6 +36,6 @@ def test_every_folder_belongs_to_a_target() -> None:
 
 def test_a_crowd_of_bad_clients() -> None:
     """The same as in ``make fuzz``, for a moment."""
-    outcome = live.run(seconds=4.0, seed=1)
+    outcome = live.run(seconds=3.0, seed=1)
     assert not outcome.wrong, str(outcome)
     assert outcome.waits
