@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -73,6 +74,10 @@ STAGES = (*pipeline.STAGES, *removal.STAGES, *restart.STAGES, *agent_logs.STAGES
 """Every stage there is: the names of the Huey tasks that run steps."""
 
 Role = Literal["serve", "worker"]
+
+SWITCH_S = 0.001
+"""How long a handler may keep the interpreter from the thread that owns the sockets: with Python's
+own 5 ms, a short question beside busy handlers takes half as long again (docs/performance.md)."""
 
 
 @dataclass(frozen=True)
@@ -393,6 +398,7 @@ def serve() -> int:
     from agenttower.rpc.server import Server
 
     logs.configure()
+    sys.setswitchinterval(SWITCH_S)
     with ExitStack() as stack:
 
         def prepare() -> Server:
@@ -403,6 +409,7 @@ def serve() -> int:
                 method_table(services),
                 services.resolve_container,
                 on_thread_exit=core.store.close_thread,
+                host_rule=settings.config.peers.host_rule,
             )
             stack.enter_context(_waking(core, server.wake))
             stack.callback(notify, STOPPING)

@@ -113,6 +113,18 @@ class LogRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the engine. ``off``: such a log cannot be attached."""
 
 
+HostRule = Literal["same_namespaces", "same_pid_namespace"]
+
+
+class PeerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What proves that a client is the host (R12)."""
+
+    host_rule: HostRule = "same_namespaces"
+    """``same_namespaces``: the daemon's own PID and mount namespaces. ``same_pid_namespace``: the
+    PID namespace alone, for a daemon whose unit gives it mounts of its own, or that runs in a
+    container with the host's PID namespace. Either way no container in its cgroups."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``config.toml``."""
 
@@ -122,6 +134,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     routing: RoutingRules = RoutingRules()
     events: EventRules = EventRules()
     logs: LogRules = LogRules()
+    peers: PeerRules = PeerRules()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -151,6 +164,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         ("routing", RoutingRules),
         ("events", EventRules),
         ("logs", LogRules),
+        ("peers", PeerRules),
     ):
         for key in rules.__struct_fields__:
             value = environ.get(f"{ENVIRONMENT_PREFIX}{table}_{key}".upper())

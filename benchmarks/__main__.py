@@ -30,6 +30,8 @@ NAMES = (
     "recovery",
     "prompts",
     "idle",
+    "load",
+    "slowloris",
 )
 RESULTS = Path(__file__).parent / "results"
 

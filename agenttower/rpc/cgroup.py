@@ -11,14 +11,21 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from agenttower.services.caller import same_container
+
 _ID = "[0-9a-f]{64}"
+_SHORT_ID = "[0-9a-f]{12}"
+_BARE_ID = re.compile(rf"({_ID})(?:\.scope)?")
 _NAMED_ID = re.compile(
-    rf"(?:(?:docker|libpod|cri-containerd|crio|containerd|nerdctl|cri-o)-)?({_ID})(?:\.scope)?"
+    rf"(?:docker|libpod|cri-containerd|crio|containerd|nerdctl|cri-o)-({_ID}|{_SHORT_ID})"
+    r"(?:\.scope)?"
 )
-"""``<id>``, ``docker-<id>.scope``, ``libpod-<id>``; not ``libpod-conmon-<id>`` (a host process)."""
+"""``docker-<id>.scope``, ``libpod-<id>``; not ``libpod-conmon-<id>`` (a host process)."""
 _CONTAINERD_TRIPLE = re.compile(rf"[^:]+:cri-containerd:({_ID})")
 """``<slice>:cri-containerd:<id>``: containerd with the systemd driver under runc's cgroupfs."""
 _LXC_PAYLOAD = re.compile(r"lxc\.payload\.(.+)")
+_SHORT = re.compile(f"({_SHORT_ID})")
+_REMOVED = " (deleted)"
 
 Resolve = Callable[[str], str | None]
 """The container registry: an id (12 or 64 characters) to the full registered id, or ``None``."""
@@ -51,7 +58,13 @@ def container_signs(path: str) -> tuple[str, ...]:
 
 
 def _sign(segment: str, parent: str) -> str | None:
-    match = _NAMED_ID.fullmatch(segment) or _CONTAINERD_TRIPLE.fullmatch(segment)
+    match = (
+        _BARE_ID.fullmatch(segment)
+        or _NAMED_ID.fullmatch(segment)
+        or _CONTAINERD_TRIPLE.fullmatch(segment)
+    )
+    if match is None and parent == "docker":
+        match = _SHORT.fullmatch(segment)
     if match:
         # Podman keeps a pod's own group, named by a bare id, above those of its containers.
         return None if parent == "libpod_parent" and segment == match[1] else match[1]
@@ -66,40 +79,56 @@ def _sign(segment: str, parent: str) -> str | None:
 def parse(text: str) -> dict[str, str]:
     """The lines of ``/proc/<pid>/cgroup``: controllers (``""`` on version 2) to path.
 
-    :raises ValueError: a line does not have the form ``<number>:<controllers>:<path>``.
+    Only LF ends a line: the kernel lets a group's name have every other byte, so whoever may make
+    groups could write a CR, a form feed or U+2028 and what looks like a line of its own after it.
+
+    :param text: exactly as read, no newline translated.
+    :raises ValueError: a line does not have the form ``<number>:<controllers>:<path>``, or
+        controllers occur twice.
     """
     paths: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n"):
         number, first, rest = line.partition(":")
         controllers, second, path = rest.partition(":")
         if not (number.isdecimal() and first and second and path.startswith("/")):
             raise ValueError(f"not a cgroup line: {line[:200]!r}")
-        paths[controllers] = path
-    if not paths:
-        raise ValueError("no cgroup line")
+        if controllers in paths:
+            raise ValueError(f"two cgroup lines for {controllers[:200]!r}")
+        paths[controllers] = path.removesuffix(_REMOVED)
     return paths
 
 
-def judge(peer: Mapping[str, str], ours: Mapping[str, str], resolve: Resolve) -> Verdict:
-    """Which registered container a process is in, from its cgroups.
+Chains = frozenset[tuple[str, ...]]
+"""The containers that each hierarchy names, outermost first; those that name none left out."""
+
+
+def chains(peer: Mapping[str, str], ours: Mapping[str, str]) -> Chains:
+    """The containers that a process is in and we are not.
 
     :param peer: :func:`parse` of the process.
     :param ours: :func:`parse` of this process. Containers that we are in ourselves say nothing
         about a peer that shares them.
-    :param resolve: the registry. Its answer counts only where it is that same id, so a container
-        *named* like an id gains nothing.
     """
-    chains = {
+    found = {
         _beyond(container_signs(path), container_signs(ours.get(controllers, "/")))
         for controllers, path in peer.items()
     }
-    chains.discard(())
-    if not chains:
+    return frozenset(found - {()})
+
+
+def judge(found: Chains, resolve: Resolve) -> Verdict:
+    """Which registered container a process is in.
+
+    :param found: :func:`chains` of the process.
+    :param resolve: the registry. Its answer counts only where it is that same id, so a container
+        *named* like an id gains nothing.
+    """
+    if not found:
         return Verdict()
-    outermost = {chain[0] for chain in chains}
+    outermost = {chain[0] for chain in found}
     if len(outermost) > 1:
         return Verdict(unclear="its cgroups name different containers")
-    registered = {sign: _registered(sign, resolve) for chain in chains for sign in chain}
+    registered = {sign: _registered(sign, resolve) for chain in found for sign in chain}
     own = registered.pop(outermost.pop())
     if own is None:
         return Verdict(unclear="its cgroup names a container that is not registered")
@@ -116,4 +145,4 @@ def _registered(sign: str, resolve: Resolve) -> str | None:
     if sign.startswith("lxc:"):
         return None
     full = resolve(sign)
-    return full if full is not None and (full == sign or full == sign[:12]) else None
+    return full if full is not None and same_container(full, sign) else None

@@ -12,13 +12,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agenttower.errors import AgentTowerError, ValidationFailed
+from agenttower.errors import AgentTowerError, BadRequest, HostOnly, ValidationFailed
 from agenttower.rpc.app.binding import refusing
-from agenttower.rpc.envelopes import APP, LEGACY, Envelope, InternalError, envelope_of
+from agenttower.rpc.envelopes import (
+    APP,
+    INTERNAL_MESSAGE,
+    LEGACY,
+    RESPONSE_LIMIT,
+    Envelope,
+    InternalError,
+    envelope_of,
+)
 from agenttower.rpc.framing import (
+    MalformedRequest,
+    PayloadTooLarge,
     Request,
     RequestTooLarge,
     UnknownMethod,
+    namespace_of_head,
     params_object,
     parse_request,
 )
@@ -27,6 +38,11 @@ from agenttower.rpc.methods import MethodTable
 from agenttower.services.caller import Caller
 
 log = logging.getLogger(__name__)
+
+_TOO_LONG = (
+    f"the answer is longer than {RESPONSE_LIMIT} bytes; ask for less at once: a smaller limit, "
+    "or a filter"
+)
 
 Identify = Callable[[], Caller]
 ResolveContainer = Callable[[str], str | None]
@@ -39,6 +55,8 @@ class Answer:
     line: bytes
     stops_server: bool = False
     """The daemon stops once this line has been sent."""
+    keep_open: bool = False
+    """The client asked to send another request after this answer."""
 
 
 @dataclass(slots=True)
@@ -50,6 +68,9 @@ class Job:
     params: Params
     envelope: Envelope
     asked_at: float
+    keep_open: bool = False
+    sender_is_there: bool = True
+    """Whether the process that connected was alive when the request had come in."""
     caller: Caller | None = None
     decoded: object = None
     resumed: bool = False
@@ -68,19 +89,23 @@ class Dispatcher:
         :param line: the request without its newline.
         :returns: the job to run, or the refusal.
         """
-        envelope: Envelope = LEGACY
         try:
             request = parse_request(line)
-            envelope = envelope_of(request.method)
-            if envelope is APP:
-                return self._accept_app(request)
+        except MalformedRequest as error:
+            return Answer(APP.failure(error))
+        except AgentTowerError as error:
+            return Answer(LEGACY.failure(error))
+        envelope = envelope_of(request.method)
+        if envelope is APP:
+            return self._accept_app(request)
+        try:
             method = self._methods.get(request.method)
             if method is None:
                 raise UnknownMethod(request.method)
             params = params_object(request.params)
         except AgentTowerError as error:
-            return Answer(envelope.failure(error))
-        return Job(request.method, method, params, envelope, time.monotonic())
+            return Answer(envelope.failure(error), keep_open=request.keep_open)
+        return Job(request.method, method, params, envelope, time.monotonic(), request.keep_open)
 
     def _accept_app(self, request: Request) -> Job:
         """In ``app.*`` the peer is looked at before the name and the parameters (section 3)."""
@@ -91,15 +116,39 @@ class Dispatcher:
         elif not isinstance(params, dict):
             method = refusing(ValidationFailed("params", "must be an object"))
         known = params if isinstance(params, dict) else {}
-        return Job(request.method, method, known, APP, time.monotonic())
+        return Job(request.method, method, known, APP, time.monotonic(), request.keep_open)
 
-    def too_large(self) -> Answer:
-        """The refusal of a line over the limit."""
-        return Answer(LEGACY.failure(RequestTooLarge()))
+    def too_large(self, size: int | None = None) -> Answer:
+        """The refusal of a line over the limit.
+
+        :param size: bytes of a line of ``app.*``; ``None`` for one of an older method.
+        """
+        if size is None:
+            return Answer(LEGACY.failure(RequestTooLarge()))
+        return Answer(APP.failure(PayloadTooLarge(size)))
+
+    def cut_short(self, head: bytes, what: str) -> Answer:
+        """The refusal of a line whose newline never came.
+
+        :param head: what came of it.
+        :param what: ``ended before its newline`` or the like.
+        """
+        if namespace_of_head(head) == "app":
+            return Answer(APP.failure(MalformedRequest("missing newline terminator")))
+        error = BadRequest(f"the request {what}; send one JSON object, then a newline")
+        return Answer(LEGACY.failure(error))
+
+    def host_only(self) -> Answer:
+        """The refusal of a long line of ``app.*`` whose rest is of no interest."""
+        return Answer(APP.failure(HostOnly()))
+
+    def too_busy(self, message: str) -> Answer:
+        """``internal_error`` for a client whose request is not known; any client can read it."""
+        return Answer(APP.failure(InternalError(message)))
 
     def refuse(self, job: Job, message: str) -> Answer:
         """``internal_error`` for a job that cannot be finished, with a message of ours."""
-        return Answer(job.envelope.failure(InternalError(message)))
+        return Answer(job.envelope.failure(InternalError(message)), keep_open=job.keep_open)
 
     def run(self, job: Job, identify: Identify, *, final: bool = False) -> Answer | Pending:
         """Run a job once.
@@ -116,13 +165,17 @@ class Dispatcher:
                 if not final:
                     return outcome
                 log.error("%s was told to answer now and did not", job.name)
-                return Answer(job.envelope.failure(InternalError()))
-            return Answer(job.envelope.success(outcome), job.method.stops_server)
+                return self.refuse(job, INTERNAL_MESSAGE)
+            line = job.envelope.success(outcome)
+            if len(line) > RESPONSE_LIMIT:
+                log.error("the answer to %s had %d bytes and was not sent", job.name, len(line))
+                return self.refuse(job, _TOO_LONG)
+            return Answer(line, job.method.stops_server, job.keep_open)
         except AgentTowerError as error:
-            return Answer(job.envelope.failure(error))
+            return Answer(job.envelope.failure(error), keep_open=job.keep_open)
         except Exception:
             log.exception("%s failed unexpectedly", job.name)
-            return Answer(job.envelope.failure(InternalError()))
+            return self.refuse(job, INTERNAL_MESSAGE)
 
     def _run(self, job: Job, identify: Identify, final: bool) -> object:
         method = job.method

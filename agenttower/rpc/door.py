@@ -1,4 +1,4 @@
-"""Who gets in: the listener, the peer's uid, and how many connections one process may hold."""
+"""Who gets in: the listener, the peer's uid, and how many connections one peer may hold."""
 
 from __future__ import annotations
 
@@ -9,26 +9,46 @@ import os
 import select
 import socket
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
+from agenttower.errors import AgentTowerError
+from agenttower.rpc.accounts import Accounts
 from agenttower.rpc.connection import Connection
-from agenttower.rpc.envelopes import LEGACY, InternalError
+from agenttower.rpc.envelopes import APP, InternalError
 from agenttower.rpc.limits import Limits
-from agenttower.rpc.peer import Peer
+from agenttower.rpc.peer import Peer, credentials
 from agenttower.rpc.throttle import Throttle
+from agenttower.settings import HostRule
 
 log = logging.getLogger(__name__)
 
 PAUSE_S = 0.2
 """How long to wait for resources that the system, not a client of ours, must free."""
 
+WAKE_S = 0.1
+"""How long a waiting process may take to notice that somebody knocked."""
+
 _BATCH = 64
 _NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
+class WrongUser(AgentTowerError):
+    """The peer's uid is not the daemon's (app surface, section 3; legacy surfaces, 3.1)."""
+
+    code = "permission_denied"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this daemon serves another user; run the client with the uid that the daemon has"
+        )
+
+
 class Door:
-    """Accepts connections in batches, and stands closed while there is no room for more."""
+    """Accepts connections in batches, and stands closed while there is no room for more.
+
+    Who is turned away is told why before its request was read, so the line has to suit every
+    client: it is the envelope of ``app.*``, which has all that the older one has.
+    """
 
     def __init__(
         self,
@@ -36,24 +56,39 @@ class Door:
         epoll: select.epoll,
         limits: Limits,
         throttle: Throttle,
+        accounts: Accounts,
         *,
+        host_rule: HostRule,
+        quiet_at: float,
         is_full: Callable[[], bool],
-        make_room: Callable[[int | None], bool],
+        make_room: Callable[[Iterable[Connection] | None], bool],
     ) -> None:
-        """:param make_room: drops a connection that can be spared, of one process if a pid is
-        given; tells whether it did.
+        """:param quiet_at: boot time in seconds when nobody could knock yet.
+        :param make_room: drops a connection that can be spared, of those given or of all;
+        tells whether it did.
         """
         self._listener = listener
         self._epoll = epoll
         self._limits = limits
         self._throttle = throttle
+        self._accounts = accounts
+        self._host_rule = host_rule
         self._is_full = is_full
         self._make_room = make_room
-        self._per_process: Counter[int] = Counter()
         self._reopen_at: float | None = None
+        self._quiet_at = quiet_at
         self.paused = False
         listener.setblocking(False)
         epoll.register(listener, select.EPOLLIN)
+
+    def is_among(self, ready: Container[int]) -> bool:
+        """Whether somebody knocks, given the descriptors that are ready."""
+        return self._listener.fileno() in ready
+
+    def nobody_knocked(self, waited_s: float) -> None:
+        """Nobody stood at the door until ``waited_s`` seconds ago, as far as we can tell."""
+        if not self.paused:
+            self._quiet_at = time.clock_gettime(time.CLOCK_BOOTTIME) - waited_s
 
     def accept(self) -> Iterator[Connection]:
         """Those who wait and may come in; call it when somebody knocks."""
@@ -66,6 +101,7 @@ class Door:
             try:
                 accepted, _address = self._listener.accept()
             except BlockingIOError:
+                self.nobody_knocked(0.0)
                 return
             except OSError as error:
                 if error.errno in _NO_MORE:
@@ -75,12 +111,6 @@ class Door:
             connection = self._admit(accepted)
             if connection is not None:
                 yield connection
-
-    def left(self, peer: Peer) -> None:
-        """One admitted connection of this peer is no more."""
-        self._per_process[peer.pid] -= 1
-        if self._per_process[peer.pid] <= 0:
-            del self._per_process[peer.pid]
 
     def reopen(self) -> None:
         """Accept again, if what kept us from it is over."""
@@ -109,34 +139,43 @@ class Door:
 
     def _admit(self, accepted: socket.socket) -> Connection | None:
         accepted.setblocking(False)
-        peer = Peer.of(accepted)
-        if peer.uid != os.geteuid():
-            # Closed without a word (legacy surfaces, 3.1).
+        pid, uid = credentials(accepted)
+        if uid != os.geteuid():
             if self._throttle.ready("uid"):
                 log.warning(
                     "socket_peer_uid_mismatch peer_uid=%d daemon_uid=%d peer_pid=%d",
-                    peer.uid,
+                    uid,
                     os.geteuid(),
-                    peer.pid,
+                    pid,
                 )
-            peer.close()
-            accepted.close()
+            _turn_away(accepted, WrongUser())
             return None
+        peer = Peer.of(accepted, rule=self._host_rule, quiet_at=self._quiet_at)
+        account = self._accounts.of(peer.key, peer.sight.kind)
         now = time.monotonic()
-        connection = Connection(accepted, peer, now, now + self._limits.receive_s)
-        crowded = self._per_process[peer.pid] >= self._limits.per_process
-        if crowded and not self._make_room(peer.pid):
-            self._turn_away(connection)
+        connection = Connection(accepted, peer, account, now, now + self._limits.receive_s)
+        if self._accounts.is_full(account) and not self._make_room_for(connection):
+            if self._throttle.ready("crowded"):
+                log.warning("%s has too many connections open", account.key)
+            message = "this client has too many requests open; wait for answers, then try again"
+            _turn_away(accepted, InternalError(message))
+            peer.close()
             return None
-        self._per_process[peer.pid] += 1
+        self._accounts.enter(connection)
         return connection
 
-    def _turn_away(self, connection: Connection) -> None:
-        if self._throttle.ready("per_process"):
-            log.warning("process %d has too many connections open", connection.peer.pid)
-        message = "this process has too many requests open; wait for answers, then try again"
-        with connection.socket, contextlib.suppress(OSError):
-            connection.put(LEGACY.failure(InternalError(message)))
-            connection.flush()
-            connection.discard()
-        connection.peer.close()
+    def _make_room_for(self, newcomer: Connection) -> bool:
+        """Where a peer is crowded, one of its own goes; where strangers are, one of theirs."""
+        account = newcomer.account
+        own = list(account.connections)
+        if len(own) < account.share.connections:
+            own = self._accounts.strangers()
+        return self._make_room(own)
+
+
+def _turn_away(accepted: socket.socket, error: AgentTowerError) -> None:
+    """Say why and close; what the client has sent is not looked at."""
+    with accepted, contextlib.suppress(OSError):
+        accepted.send(APP.failure(error))
+        accepted.shutdown(socket.SHUT_WR)
+        accepted.recv(65536)

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 MESSAGE_LIMIT = 2048
 """Characters of an error message (legacy surfaces, section 4)."""
 
+RESPONSE_LIMIT = 8 * 1024 * 1024
+"""Bytes of an answer, its newline included (app surface, section 1; here for every namespace)."""
+
 INTERNAL_MESSAGE = (
     "the daemon met an unexpected error and has logged it; "
     "look at the daemon's log, and report it if it happens again"

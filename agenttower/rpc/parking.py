@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agenttower.rpc.accounts import Account
 from agenttower.rpc.connection import Connection
 
 NEVER = float("inf")
@@ -25,17 +26,20 @@ class Parking:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def full(self) -> bool:
-        """Whether the next one must be answered instead."""
-        return len(self._waiting) >= self._places
+    def full(self, account: Account) -> bool:
+        """Whether the next one of this peer must be answered instead."""
+        return len(self._waiting) >= self._places or account.parked >= account.share.parked
 
     def add(self, connection: Connection) -> None:
         """``connection.seen_change`` says what it knows already."""
         self._waiting[connection] = None
+        connection.account.parked += 1
 
     def remove(self, connection: Connection) -> None:
         """No longer waiting; nothing happens where it was not."""
-        self._waiting.pop(connection, None)
+        if connection in self._waiting:
+            del self._waiting[connection]
+            connection.account.parked -= 1
 
     def round(self, change: int, now: float) -> list[Connection]:
         """Those to run again now.

@@ -1,8 +1,9 @@
 """The reactor: one thread owns every socket, a small pool runs the handlers.
 
-A connection carries one request and one answer. A client that is silent, slow, or waiting for news
-costs a descriptor and no thread. Threads meet the reactor in two places only: the queue of finished
-runs and the :class:`~agenttower.rpc.waker.Waker`.
+A connection carries one request and one answer, and another where the client asked to keep it open.
+A client that is silent, slow, or waiting for news costs a descriptor and no thread. Threads meet
+the reactor in two places only: the queue of finished runs and the
+:class:`~agenttower.rpc.waker.Waker`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from agenttower.errors import BadRequest
-from agenttower.rpc.connection import Connection, Phase, Received, Run
+from agenttower.rpc.accounts import Accounts
+from agenttower.rpc.connection import Connection, Phase, Run
+from agenttower.rpc.deadlines import Deadlines
 from agenttower.rpc.dispatch import Answer, Dispatcher, Job, ResolveContainer
-from agenttower.rpc.door import PAUSE_S, Door
-from agenttower.rpc.envelopes import LEGACY
+from agenttower.rpc.door import PAUSE_S, WAKE_S, Door
+from agenttower.rpc.intake import Intake
 from agenttower.rpc.limits import Limits, fitting_descriptors
-from agenttower.rpc.method import Gate, Pending
+from agenttower.rpc.method import Pending
 from agenttower.rpc.methods import MethodTable
 from agenttower.rpc.parking import NEVER, Parking
 from agenttower.rpc.peer import identify
@@ -29,8 +31,17 @@ from agenttower.rpc.pool import Pool
 from agenttower.rpc.throttle import Throttle
 from agenttower.rpc.waker import Waker
 from agenttower.services.caller import Caller
+from agenttower.settings import HostRule
 
 log = logging.getLogger(__name__)
+
+_LONG_ANSWER = 65536
+"""Bytes from which on an answer is counted among what a peer holds."""
+_MOST_EVENTS = 512
+_UNTAKEN = (
+    "the answer is long, and this client has not taken its earlier ones; the request was carried "
+    "out: read those answers, then look again"
+)
 
 
 class Server:
@@ -46,14 +57,31 @@ class Server:
         *,
         limits: Limits | None = None,
         on_thread_exit: Callable[[], None] | None = None,
+        host_rule: HostRule = "same_namespaces",
     ) -> None:
         """:param resolve_container: the container registry: id or name to full id, or ``None``.
+        :param host_rule: what proves that a client is the host.
         :param on_thread_exit: run at the end of each handler thread.
         """
         self._dispatcher = Dispatcher(methods, resolve_container)
         self._resolve_container = resolve_container
         self._limits = fitting_descriptors(limits or Limits())
-        self._pool = Pool(self._limits.threads, on_thread_exit)
+        self._host_rule: HostRule = host_rule
+        self._made_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._accounts = Accounts(self._limits)
+        self._pool = Pool(
+            self._limits.threads, on_thread_exit, foreign_running=self._limits.foreign_running
+        )
+        self._deadlines = Deadlines()
+        self._intake = Intake(
+            self._dispatcher,
+            self._accounts,
+            self._limits,
+            self._deadlines,
+            begin=self._begin,
+            answer=self._answer,
+            close=self._close,
+        )
         self._waker = Waker()
         self._throttle = Throttle()
         self._connections: dict[int, Connection] = {}
@@ -62,7 +90,6 @@ class Server:
         self._finished: deque[tuple[Run, Answer | Pending]] = deque()
         self._change = 0
         self._change_lock = threading.RLock()  # reentrant for signal handlers
-        self._next_deadline = NEVER
         self._serving = False
         self._stop_asked = False
         self._stopping = False
@@ -115,6 +142,9 @@ class Server:
                     self._epoll,
                     self._limits,
                     self._throttle,
+                    self._accounts,
+                    host_rule=self._host_rule,
+                    quiet_at=self._made_at,
                     is_full=lambda: self.connections >= self._limits.connections,
                     make_room=self._drop_slowest_sender,
                 )
@@ -131,7 +161,7 @@ class Server:
     def _turn(self) -> None:
         """Wait for something to do, and do all of it."""
         knocked = False
-        for fd, _events in self._epoll.poll(self._timeout()):
+        for fd in self._poll():
             if fd == self._bell:
                 self._waker.quiet()
             elif fd in self._connections:
@@ -144,15 +174,30 @@ class Server:
             self._let_in()
         while self._finished:
             self._settle(*self._finished.popleft())
+        self._intake.go_on()
         self._run_parked()
-        self._expire()
+        for connection in self._deadlines.overdue(self._connections.values()):
+            self._overdue(connection)
         if not self._stopping:
             self._door.reopen()
 
+    def _poll(self) -> list[int]:
+        """The descriptors that have something to say."""
+        before = time.monotonic()
+        ready = [fd for fd, _events in self._epoll.poll(self._timeout(), _MOST_EVENTS)]
+        slept = time.monotonic() - before
+        if len(ready) < _MOST_EVENTS and not self._door.is_among(ready):
+            self._door.nobody_knocked(0.0)
+        elif slept > WAKE_S:
+            self._door.nobody_knocked(WAKE_S)
+        return ready
+
     def _timeout(self) -> float | None:
         """Seconds until something is due by itself; ``None`` for never."""
+        if self._intake.has_more:
+            return 0.0
         now = time.monotonic()
-        due = min(self._next_deadline, self._parking.due_at)
+        due = min(self._deadlines.due_at, self._parking.due_at)
         if self._door.paused:
             due = min(due, now + PAUSE_S)
         return None if due == NEVER else max(0.0, due - now)
@@ -160,8 +205,8 @@ class Server:
     def _attend(self, connection: Connection) -> None:
         try:
             match connection.phase:
-                case Phase.READING:
-                    self._read(connection)
+                case Phase.READING | Phase.COUNTING:
+                    self._intake.read(connection)
                 case Phase.WRITING:
                     self._write(connection)
                 case Phase.LINGERING:
@@ -180,47 +225,29 @@ class Server:
         for connection in self._door.accept():
             self._connections[connection.socket.fileno()] = connection
             self._epoll.register(connection.socket, select.EPOLLIN)
-            self._watch_deadline(connection.deadline)
+            self._deadlines.set(connection, connection.deadline)
 
-    def _drop_slowest_sender(self, pid: int | None) -> bool:
-        """Close the oldest connection whose request is overdue; of one process if given."""
+    def _drop_slowest_sender(self, among: Iterable[Connection] | None) -> bool:
+        """Close the oldest connection whose request is overdue; of those given, or of all."""
         before = time.monotonic() - self._limits.evictable_after_s
-        for connection in self._connections.values():
-            spare = connection.phase is Phase.READING and connection.opened_at < before
-            if spare and pid in (None, connection.peer.pid):
+        for connection in self._connections.values() if among is None else among:
+            if connection.phase is Phase.READING and connection.reading_since < before:
                 self._close(connection)
                 return True
         return False
 
     # --- requests ------------------------------------------------------------------------------
 
-    def _read(self, connection: Connection) -> None:
-        match connection.receive():
-            case Received.LINE:
-                self._begin(connection)
-            case Received.TOO_LARGE:
-                self._answer(connection, self._dispatcher.too_large())
-            case Received.CUT_SHORT:
-                self._answer(connection, self._cut_short("ended before its newline"))
-            case Received.NOTHING:
-                self._close(connection)
-            case Received.MORE:
-                return
-
-    def _cut_short(self, what: str) -> Answer:
-        error = BadRequest(f"the request {what}; send one JSON object, then a newline")
-        return Answer(LEGACY.failure(error))
-
-    def _begin(self, connection: Connection) -> None:
-        accepted = self._dispatcher.accept(connection.line)
-        connection.line = b""
-        if isinstance(accepted, Answer):
-            self._answer(connection, accepted)
+    def _begin(self, connection: Connection, job: Job) -> None:
+        waiting = self._pool.queued(connection.account)
+        if waiting >= connection.account.share.queued:
+            message = (
+                f"{waiting} requests of this client wait already and this one was not begun; "
+                "wait for answers, then try again"
+            )
+            self._answer(connection, self._dispatcher.refuse(job, message))
             return
-        connection.job = accepted
-        if accepted.method.gate is not Gate.OPEN:
-            connection.peer.pin(connection.socket)
-        self._submit(connection, accepted)
+        self._submit(connection, job)
 
     def _submit(self, connection: Connection, job: Job, *, final: bool = False) -> None:
         self._parking.remove(connection)
@@ -230,8 +257,8 @@ class Server:
         connection.phase = Phase.WORKING
         self._epoll.modify(connection.socket, 0)
         allowed = self._limits.stop_s if self._stopping else job.method.deadline_s
-        self._set_deadline(connection, now + allowed)
-        self._pool.submit(lambda: self._perform(run))
+        self._deadlines.set(connection, now + allowed)
+        self._pool.submit(connection.account, lambda: self._perform(run))
 
     def _perform(self, run: Run) -> None:
         """On a thread of the pool."""
@@ -240,13 +267,13 @@ class Server:
         peer = run.connection.peer
 
         def who() -> Caller:
-            caller = identify(peer, self._resolve_container)
+            there = run.job.sender_is_there
+            caller = identify(peer, self._resolve_container, is_there=there)
             if caller.kind == "unknown" and self._throttle.ready("unknown"):
                 log.warning("process %d is not identified: %s", caller.pid, caller.reason)
             return caller
 
         outcome = self._dispatcher.run(run.job, who, final=run.final)
-        peer.close()
         self._finished.append((run, outcome))
         self._waker.ring()
 
@@ -261,13 +288,13 @@ class Server:
             self._close(connection)
         elif isinstance(outcome, Answer):
             self._answer(connection, outcome)
-        elif self._stopping or self._parking.full():
+        elif self._stopping or self._parking.full(connection.account):
             self._submit(connection, run.job, final=True)
         else:
             connection.phase = Phase.PARKED
             connection.seen_change = run.change
             self._parking.add(connection)
-            self._set_deadline(connection, outcome.until)
+            self._deadlines.set(connection, outcome.until)
 
     def _run_parked(self) -> None:
         for connection in self._parking.round(self._change, time.monotonic()):
@@ -277,11 +304,22 @@ class Server:
     # --- answers -------------------------------------------------------------------------------
 
     def _answer(self, connection: Connection, answer: Answer) -> None:
+        answer = self._affordable(connection, answer)
+        connection.job = None
         connection.put(answer.line)
         connection.stops_server = answer.stops_server
+        connection.kept_open = answer.keep_open and not answer.stops_server
         connection.phase = Phase.WRITING
-        self._set_deadline(connection, time.monotonic() + self._limits.send_s)
+        self._deadlines.set(connection, time.monotonic() + self._limits.send_s)
         self._write(connection)
+
+    def _affordable(self, connection: Connection, answer: Answer) -> Answer:
+        """The answer, or a short one where its peer leaves too many long ones untaken."""
+        self._accounts.release(connection)
+        size, job = len(answer.line), connection.job
+        if job is None or size < _LONG_ANSWER or self._accounts.hold(connection, size):
+            return answer
+        return self._dispatcher.refuse(job, _UNTAKEN)
 
     def _write(self, connection: Connection) -> None:
         try:
@@ -291,11 +329,17 @@ class Server:
         except OSError:
             self._close(connection)
             return
+        self._accounts.release(connection)
+        if connection.kept_open and not self._stopping:
+            self._epoll.modify(connection.socket, select.EPOLLIN)
+            self._intake.await_next(connection)
+            return
+        connection.drop_input()
         if connection.overfed and not self._stopping:
             connection.end_sending()
             connection.phase = Phase.LINGERING
             self._epoll.modify(connection.socket, select.EPOLLIN)
-            self._set_deadline(connection, time.monotonic() + self._limits.linger_s)
+            self._deadlines.set(connection, time.monotonic() + self._limits.linger_s)
             return
         connection.discard()
         self._close(connection)
@@ -316,9 +360,8 @@ class Server:
         self._parking.remove(connection)
         self._abandoned.discard(connection)
         self._disconnect(connection)
-        self._door.left(connection.peer)
-        if connection.run is None or connection.run.claim():
-            connection.peer.close()
+        self._accounts.leave(connection)
+        connection.peer.close()
         connection.run = None
         connection.phase = Phase.CLOSED
         if connection.stops_server:
@@ -334,26 +377,6 @@ class Server:
 
     # --- time ----------------------------------------------------------------------------------
 
-    def _set_deadline(self, connection: Connection, at: float) -> None:
-        if self._stopping:
-            at = min(at, time.monotonic() + self._limits.stop_s)
-        connection.deadline = at
-        self._watch_deadline(at)
-
-    def _watch_deadline(self, at: float) -> None:
-        # A lower bound is enough: an early look finds nothing due and sets it anew.
-        self._next_deadline = min(self._next_deadline, at)
-
-    def _expire(self) -> None:
-        now = time.monotonic()
-        if now < self._next_deadline:
-            return
-        for connection in list(self._connections.values()):
-            if connection.deadline <= now:
-                self._overdue(connection)
-        deadlines = (connection.deadline for connection in self._connections.values())
-        self._next_deadline = min(deadlines, default=NEVER)
-
     def _overdue(self, connection: Connection) -> None:
         job = connection.job
         match connection.phase:
@@ -361,9 +384,8 @@ class Server:
                 self._submit(connection, job, final=True)
             case Phase.WORKING if job is not None:
                 self._give_up(connection, job)
-            case Phase.READING if connection.has_sent:
-                late = f"was not complete after {self._limits.receive_s:g} s"
-                self._answer(connection, self._cut_short(late))
+            case Phase.READING | Phase.COUNTING:
+                self._intake.time_is_up(connection)
             case _:
                 self._close(connection)
 
@@ -371,7 +393,6 @@ class Server:
         waited = time.monotonic() - job.asked_at
         run, connection.run = connection.run, None
         if run is not None and run.claim():
-            connection.peer.close()
             message = f"the daemon was too busy to begin in {waited:.0f} s; nothing was done"
             log.error("%s was never begun in %.1f s: every thread is in use", job.name, waited)
         else:
@@ -389,9 +410,10 @@ class Server:
         self._let_in()
         self._door.close()
         self._stopping = True
+        self._deadlines.hurry(self._limits.stop_s)
         for connection in list(self._connections.values()):
             if connection.phase is Phase.READING:
-                self._read(connection)
+                self._intake.read(connection)
         for connection in list(self._connections.values()):
             if connection.phase is Phase.PARKED and connection.job is not None:
                 self._submit(connection, connection.job, final=True)
@@ -400,4 +422,4 @@ class Server:
             ):
                 self._close(connection)
             else:
-                self._set_deadline(connection, connection.deadline)
+                self._deadlines.set(connection, connection.deadline)

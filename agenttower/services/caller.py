@@ -12,6 +12,8 @@ from agenttower.errors import HostOnly
 
 SHORT_ID_LENGTH = 12
 
+CallerKind = Literal["host", "bench", "unknown"]
+
 
 def same_container(one: str, other: str) -> bool:
     """Whether two container ids name one container; 12- and 64-character forms are the same."""
@@ -29,7 +31,7 @@ class Caller:
     registered, and whatever is unclear is ``unknown`` and may do nothing that is gated.
     """
 
-    kind: Literal["host", "bench", "unknown"]
+    kind: CallerKind
     container_id: str | None = None
     pid: int = 0
     uid: int = -1

@@ -6,8 +6,10 @@ import functools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +22,7 @@ from docker.types import Mount
 
 from agenttower.rpc import peer as peer_module
 from agenttower.rpc.method import Call, Gate, Method
-from agenttower.rpc.peer import Peer, identify
+from agenttower.rpc.peer import Peer, Sight, identify, may_be_another
 from agenttower.rpc.schemas import NoParams, lenient
 from tests.support.docker import DockerEngine
 from tests.support.rpc_server import FakeServices, RunningServer, running_server
@@ -127,6 +129,53 @@ def test_process_in_other_namespaces_is_not_the_host(
     assert is_refused(json.loads(done.stdout))
 
 
+@pytest.mark.parametrize(
+    ("how", "kind"), [(["--mount"], "host"), (["--mount", "--pid", "--fork"], "refused")]
+)
+def test_a_rule_for_a_daemon_with_mounts_of_its_own(
+    tmp_path: Path, how: list[str], kind: str
+) -> None:
+    """Seen from the daemon, every client has other mounts then."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("making namespaces needs root and unshare")
+    extra = {"whoami": Method(lenient(NoParams), whoami, Gate.KNOWN)}
+    with running_server(tmp_path, FakeServices(), extra, host_rule="same_pid_namespace"):
+        done = subprocess.run(
+            ["unshare", *how, sys.executable, "-c", CLIENT, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    answer = json.loads(done.stdout)
+    assert (answer["result"]["kind"] if answer["ok"] else "refused") == kind
+
+
+def test_before_linux_6_5_a_pid_may_belong_to_another_by_now() -> None:
+    """Who was there before the client connected is the client; who came later may not be."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    pid = os.getpid()
+    assert not may_be_another(pid, quiet_at=now)
+    round_s = int(Path("/proc/sys/kernel/pid_max").read_text()) / 100_000
+    with subprocess.Popen(["sleep", "60"]) as young:
+        try:
+            assert not may_be_another(young.pid, now)  # too soon for the pids to have gone round
+            assert may_be_another(young.pid, now - round_s - 1)
+            assert not may_be_another(pid, time.clock_gettime(time.CLOCK_BOOTTIME))
+        finally:
+            young.kill()
+    assert may_be_another(young.pid, now)
+
+
+def test_a_peer_is_counted_by_what_it_is() -> None:
+    chain = ("a" * 64,)
+    assert Peer(7, 0, Sight()).key == "process 7"
+    assert Peer(7, 0, Sight(frozenset({chain}))).key == Peer(8, 0, Sight(frozenset({chain}))).key
+    disagreeing = frozenset({chain, ("b" * 64, "c" * 64)})
+    assert Peer(7, 0, Sight(disagreeing)).key == f"container {'a' * 64}"
+    assert Peer(7, 0, Sight(unclear="x")).key == Peer(8, 0, Sight(unclear="y")).key == "unknown"
+
+
 def test_process_that_has_exited_is_not_identified(server: RunningServer, tmp_path: Path) -> None:
     """It connected and left its connection to a child: the child is not who connected."""
     program = (
@@ -149,21 +198,28 @@ def test_process_that_has_exited_is_not_identified(server: RunningServer, tmp_pa
     assert is_refused(json.loads(done.stdout))
 
 
-def test_pid_of_somebody_else_is_not_taken_for_the_peer() -> None:
+def test_pid_of_somebody_else_is_not_taken_for_the_peer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The pid lives, but what connected is dead: a pid that was used again."""
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pidfd = os.pidfd_open(dead.pid)
         dead.wait(30)
-    peer = Peer(os.getpid(), os.geteuid(), pidfd)
-    try:
-        caller = identify(peer, lambda _ref: None)
-    finally:
-        peer.close()
+    peer = Peer(os.getpid(), os.geteuid(), Sight(), pidfd)
+    with monkeypatch.context() as patch, socket.socket() as unused:
+        patch.setattr(peer_module, "kernel_gives_peer_pidfd", lambda: False)
+        there = peer.is_there(unused)
+    peer.close()
+    caller = identify(peer, lambda _ref: None, is_there=there)
     assert (caller.kind, caller.reason) == ("unknown", "the process has exited")
 
 
 def test_peer_that_the_kernel_does_not_show() -> None:
-    assert identify(Peer(0, 0), lambda _ref: None).kind == "unknown"
+    with socket.socket(socket.AF_UNIX) as nobody:
+        peer = Peer.of(nobody)
+        assert not peer.is_there(nobody)
+    assert (peer.key, peer.sight.kind) == ("unknown", "unknown")
+    assert identify(peer, lambda _ref: None, is_there=False).kind == "unknown"
 
 
 def test_kernel_that_cannot_name_the_peers_process(

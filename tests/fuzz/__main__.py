@@ -45,7 +45,7 @@ def main(seconds: float, seed: int | None, only: tuple[str, ...]) -> None:
         failed += [outcome] if outcome.failure else []
     for outcome in failed:
         for file in outcome.files:
-            click.echo(f"to keep it as a test: cp {file} {guided.CRASHERS / outcome.target}/NAME")
+            click.echo(f"{file} failed; how it becomes a test is said in tests/fuzz/README.md")
     click.echo(f"{len(failed)} of {len(names)} failed, in {time.monotonic() - began:.0f} s")
     sys.exit(1 if failed else 0)
 

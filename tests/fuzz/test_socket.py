@@ -39,7 +39,7 @@ IN_PIECES = b'{"method":"managed.pane.list","params":{"limit":3,"state":["ready"
 @pytest.fixture(scope="module")
 def server(ground: Ground) -> Iterator[RunningServer]:
     ground.start_again()
-    limits = Limits(connections=40, per_process=40, receive_s=2.0, evictable_after_s=0.2)
+    limits = Limits(connections=40, receive_s=2.0, evictable_after_s=0.2)
     with running_server(
         ground.home.root,
         ground.services,  # type: ignore[arg-type]
@@ -90,12 +90,32 @@ def test_what_follows_a_request_spoils_no_answer(server: RunningServer) -> None:
     send()
 
 
-def in_pieces(server: RunningServer, pieces: list[bytes]) -> bytes:
+def test_one_after_another(server: RunningServer) -> None:
+    """Every request that asks to be followed by another is answered, up to the first that does not,
+    or that cannot be read."""
+    kept = tuple(line[:-1] + b',"keep_open":true}' for line in GOOD)
+
+    @settings(FUZZ, max_examples=60)
+    @given(st.lists(st.sampled_from(kept), max_size=6), st.lists(lines, max_size=3))
+    def send(first: list[bytes], others: list[bytes]) -> None:
+        sent = [*first, *others]
+        answer = in_pieces(server, [line + b"\n" for line in sent], half_close=True)
+        answers = answer.splitlines(keepends=True)
+        assert len(first) <= len(answers) <= len(sent)
+        for line, one in zip(sent, answers, strict=False):
+            check_answer(line, Said(one, True))
+
+    send()
+
+
+def in_pieces(server: RunningServer, pieces: list[bytes], *, half_close: bool = False) -> bytes:
     """Everything that comes back. A refusal may come before everything has been sent."""
     with server.connect(PATIENCE_S) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             for piece in pieces:
                 connection.sendall(piece)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
         return read_all(connection)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -103,6 +104,7 @@ class BenchFactory:
         tmux_conf: str | None = None,
         env: Mapping[str, str] | None = None,
         name: str | None = None,
+        **options: Any,
     ) -> Container:
         """A running bench without network, named ``<prefix>-bench<n><name_suffix>``.
 
@@ -111,6 +113,7 @@ class BenchFactory:
         :param mounts: host path to bench path, or to ``(bench path, "ro")``.
         :param tmux_conf: text of that user's ``~/.tmux.conf``.
         :param name: instead of ``bench<n>…``, e.g. for a container that no name rule matches.
+        :param options: what else the engine is told, e.g. ``privileged``.
         """
         container = self.engine.client.containers.create(
             self.engine.image(image),
@@ -120,6 +123,7 @@ class BenchFactory:
             init=init,
             environment=dict(env or {}),
             network_mode="none",
+            **options,
         )
         self._made.append(container)
         container.start()

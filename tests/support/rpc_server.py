@@ -19,6 +19,7 @@ from agenttower.rpc.methods import method_table
 from agenttower.rpc.schemas import NoParams, lenient
 from agenttower.rpc.server import Server
 from agenttower.services.caller import Caller
+from agenttower.settings import HostRule
 
 JOIN_S = 20.0
 
@@ -360,6 +361,7 @@ def running_server(
     limits: Limits | None = None,
     resolve: Callable[[str], str | None] | None = None,
     on_thread_exit: Callable[[], None] | None = None,
+    host_rule: HostRule = "same_namespaces",
 ) -> Iterator[RunningServer]:
     """Serve the method table over ``services``, plus ``extra`` methods; stopped at the end."""
     services = services or FakeServices()
@@ -372,6 +374,7 @@ def running_server(
         resolve or services.resolve_container,
         limits=limits,
         on_thread_exit=on_thread_exit or (lambda: None),
+        host_rule=host_rule,
     )
     failures: list[BaseException] = []
 

@@ -6,8 +6,9 @@ import importlib
 import json
 import pkgutil
 import re
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 import pytest
@@ -27,8 +28,9 @@ from agenttower.errors import AgentTowerError
 from agenttower.paths import Paths
 from agenttower.protocol import values
 from agenttower.protocol.catalog import declarations
-from agenttower.rpc.framing import REQUEST_LIMIT
-from agenttower.rpc.limits import Limits
+from agenttower.rpc.envelopes import RESPONSE_LIMIT
+from agenttower.rpc.framing import APP_REQUEST_LIMIT, REQUEST_LIMIT, MalformedReason
+from agenttower.rpc.limits import MIB, Limits, Share
 from agenttower.rpc.method import DEFAULT_DEADLINE_S
 from agenttower.rpc.methods import method_table
 from agenttower.rpc.methods.legacy import SCAN_DEADLINE_S
@@ -48,6 +50,7 @@ PARAMETERS = {
     if name not in ("routes.enable", "routes.disable")
 }
 R = TypeVar("R")
+SHARES = (Limits().host, Limits().bench, Limits().unknown)
 
 
 def first_codes(document: Document, *header: str, section: str | None = None) -> list[str]:
@@ -213,12 +216,17 @@ def test_limits() -> None:
     told = {row[0]: row[1].partition(";")[0] for row in CONTRACT.table("what", "limit").rows}
     assert told == {
         "request line, newline included": f"{REQUEST_LIMIT} bytes",
+        "request line of `app.*`": f"{APP_REQUEST_LIMIT} bytes",
+        "answer line": f"{RESPONSE_LIMIT} bytes",
         "time to send a request": f"{limits.receive_s:g} s",
         "time to take the answer": f"{limits.send_s:g} s",
+        "silence of a connection that is kept open": f"{limits.idle_s:g} s",
         "connections open at once": f"{limits.connections}",
-        "of these by one process": f"{limits.per_process}",
+        "of these by all that are not the host": f"{limits.foreign_connections}",
         "requests that run at once": f"{limits.threads}",
+        "of these for all that are not the host": f"{limits.foreign_running}",
         "requests that wait for news at once": f"{limits.parked}",
+        "long requests and answers held at once": f"{limits.held_bytes // MIB} MiB",
         "layouts that are not removed": f"{MAX_LAYOUTS}",
         "panes of a template": f"{MAX_PANES}",
         "identifiers and labels": f"{MAX_IDENTIFIER} characters",
@@ -226,6 +234,21 @@ def test_limits() -> None:
         "`wait_seconds`": f"{_most(values.WaitSeconds)} s",
     }
     assert presence.SILENT_AFTER == 15_000_000
+
+
+def test_shares_of_a_peer() -> None:
+    rows = CONTRACT.table("of one peer", "process of the host").rows
+    for row, name in zip(rows, ("connections", "running", "queued", "parked"), strict=False):
+        told = [int(cell) for cell in row[1:]]
+        assert told == [getattr(share, name) for share in SHARES]
+    held = [share.held_bytes // MIB for share in SHARES]
+    assert [cell.removesuffix(" MiB") for cell in rows[4][1:]] == [str(size) for size in held]
+    assert len(rows) == len(fields(Share))
+
+
+def test_reasons_of_malformed_lines() -> None:
+    rows = CONTRACT.table("fault", "`malformed_request` with the reason").rows
+    assert [codes(row[1])[0] for row in rows] == list(get_args(MalformedReason))
 
 
 def _most(annotated: Any) -> int:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agenttower.rpc.cgroup import Verdict, container_signs, judge, parse
+from agenttower.rpc.cgroup import Resolve, Verdict, chains, container_signs, parse
+from agenttower.rpc.cgroup import judge as judge_chains
 
 A = "a" * 64
 B = "0123456789abcdef" * 4
@@ -14,6 +15,10 @@ C = "c" * 64
 HOST = {"": "/"}
 
 hex_id = st.text("0123456789abcdef", min_size=64, max_size=64)
+
+
+def judge(peer: dict[str, str], ours: dict[str, str], resolve: Resolve) -> Verdict:
+    return judge_chains(chains(peer, ours), resolve)
 
 
 def registry(*ids: str) -> dict[str, str]:
@@ -155,3 +160,133 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         return
     verdict = judge(paths, HOST, {}.get)
     assert verdict.container_id is None
+
+
+# --- what real engines write ---------------------------------------------------------------------
+
+POD = "pod0f3cd2a1_7b1e_4d0a_9a57_2f1c6a7d8e90"
+RUNTIMES = [
+    ("docker, cgroupfs, v1", f"12:pids:/docker/{A}\n1:name=systemd:/docker/{A}\n0::/docker/{A}\n"),
+    ("docker, systemd, v1", f"4:cpu,cpuacct:/system.slice/docker-{A}.scope\n0::/\n"),
+    ("docker, systemd, v2", f"0::/system.slice/docker-{A}.scope\n"),
+    ("docker, cgroupfs, v2", f"0::/docker/{A}\n"),
+    ("docker, cgroup parent", f"0::/my.slice/docker-{A}.scope\n"),
+    (
+        "docker, rootless",
+        f"0::/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{A}.scope\n",
+    ),
+    ("podman, systemd", f"0::/machine.slice/libpod-{A}.scope/container\n"),
+    ("podman, cgroupfs", f"0::/libpod_parent/libpod-{A}\n"),
+    (
+        "podman, rootless",
+        f"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{A}.scope/container\n",
+    ),
+    ("podman, in a pod", f"0::/machine.slice/machine-libpod_pod_{C}.slice/libpod-{A}.scope\n"),
+    ("nerdctl", f"0::/system.slice/nerdctl-{A}.scope\n"),
+    ("containerd", f"0::/default/{A}\n"),
+    ("kubernetes, guaranteed, cgroupfs", f"0::/kubepods/{POD}/{A}\n"),
+    ("kubernetes, burstable, cgroupfs", f"5:memory:/kubepods/burstable/{POD}/{A}\n0::/\n"),
+    ("kubernetes, besteffort, cgroupfs", f"0::/kubepods/besteffort/{POD}/{A}\n"),
+    (
+        "kubernetes, guaranteed, systemd",
+        f"0::/kubepods.slice/kubepods-{POD}.slice/cri-containerd-{A}.scope\n",
+    ),
+    (
+        "kubernetes, burstable, systemd",
+        f"0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-{POD}.slice/"
+        f"cri-containerd-{A}.scope\n",
+    ),
+    (
+        "kubernetes, besteffort, cri-o",
+        f"0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-{POD}.slice/"
+        f"crio-{A}.scope\n",
+    ),
+    (
+        "kind: a node is a container itself, and its name is the outermost",
+        f"0::/system.slice/docker-{A}.scope/kubelet.slice/kubelet-kubepods.slice/{POD}/{B}\n",
+    ),
+    ("docker in docker", f"0::/docker/{A}/docker/{B}\n"),
+    ("systemd in docker", f"0::/docker/{A}/system.slice/ssh.service\n"),
+    ("a group that is being removed", f"0::/docker/{A} (deleted)\n"),
+    ("short id in a scope", f"0::/system.slice/docker-{A[:12]}.scope\n"),
+    ("short id below docker", f"0::/docker/{A[:12]}\n"),
+]
+NO_CONTAINER = [
+    "0::/\n",
+    "0::/init.scope\n",
+    "0::/user.slice/user-1000.slice/session-3.scope\n",
+    "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-gnome-Terminal.scope\n",
+    "0::/system.slice/agenttower.service\n",
+    "11:pids:/user.slice\n1:name=systemd:/user.slice/session-1.scope\n0::/user.slice\n",
+]
+
+
+@pytest.mark.parametrize(("name", "text"), RUNTIMES, ids=[name for name, _ in RUNTIMES])
+def test_what_engines_write_names_the_container(name: str, text: str) -> None:
+    assert judge(parse(text), HOST, registry(A).get) == Verdict(container_id=A)
+    assert judge(parse(text), HOST, registry(B).get).container_id is None
+    assert judge(parse(text), HOST, {}.get).unclear
+
+
+@pytest.mark.parametrize("text", NO_CONTAINER)
+def test_what_a_host_without_container_writes(text: str) -> None:
+    assert judge(parse(text), HOST, registry(A).get) == Verdict()
+
+
+def test_seen_from_a_cgroup_namespace_of_our_own() -> None:
+    """A daemon in a container sees what is outside of its own root as ``/..``."""
+    ours = parse("0::/\n")
+    assert judge(parse(f"0::/../{A}\n"), ours, registry(A).get) == Verdict(container_id=A)
+    outside = parse(f"0::/../../system.slice/docker-{A}.scope\n")
+    assert judge(outside, ours, registry(A).get) == Verdict(container_id=A)
+    assert judge(parse("0::/../../user.slice\n"), ours, registry(A).get) == Verdict()
+
+
+# --- what a container can write ------------------------------------------------------------------
+
+own_name = st.text(
+    st.characters(exclude_characters="/\n", exclude_categories=("Cs",)), min_size=1, max_size=90
+)
+trick = st.one_of(
+    own_name,
+    st.sampled_from(
+        ["\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+    ).flatmap(
+        lambda end: st.sampled_from(
+            [
+                f"x{end}0::",
+                f"{end}0::",
+                f"x{end}0::/docker/{B}",
+                f"x{end}1:name=systemd:",
+                f"docker-{B}.scope",
+                B,
+                B[:12],
+                "docker",
+                "..",
+                " (deleted)",
+                f"lxc.payload.{B}",
+            ]
+        )
+    ),
+)
+
+
+@given(st.lists(trick, max_size=5), st.sampled_from(["", "name=systemd"]))
+def test_no_group_that_a_container_makes_changes_whose_it_is(
+    names: list[str], controllers: str
+) -> None:
+    """Names hold every character but the slash and LF; read as the kernel writes them."""
+    inside = "/".join(["", "docker", A, *(name.replace("/", "") for name in names)])
+    text = f"1:cpu:/docker/{A}\n0:{controllers}:{inside}\n"
+    try:
+        lines = parse(text)
+    except ValueError:
+        return
+    assert lines[controllers].startswith(f"/docker/{A}")
+    verdict = judge(lines, HOST, registry(A, B).get)
+    assert verdict.container_id == A or verdict.unclear
+
+
+def test_two_lines_for_the_same_controllers_are_refused() -> None:
+    with pytest.raises(ValueError, match="two cgroup lines"):
+        parse(f"0::/docker/{A}\n0::/\n")
