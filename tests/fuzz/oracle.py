@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ _LEAKS = re.compile(
     r"|\b(?:[A-Z][a-z]+)+(?:Error|Exception|Warning)\b"
     rf"|{re.escape(_ROOT)}|{re.escape(sys.prefix)}",
 )
+_NO_WORD = re.compile(r"[^a-z_ ]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -117,12 +119,24 @@ def _check_error(method: str, error: dict[str, Any], line: bytes, at_once: bool)
     _insist(goes_on or code != "internal_error", f"{method}: {error} to {line[:2000]!r}")
     _insist(code in codes_for(method), f"{method}: {code} is no code of it: {error}")
     _check_message(error, line)
+    if namespace == APP and isinstance(reason := error["details"].get("reason"), str):
+        shown = [text for text in _texts(msgspec.json.decode(line).get("params")) if text in reason]
+        _insist(not shown, f"{method}: the reason shows {shown}: {error}")
     shape = details_of(code, namespace)
     if shape is not None:
         try:
             msgspec.convert(error["details"], shape)
         except msgspec.ValidationError as wrong:
             raise Broken(f"{method}: details are not as declared: {wrong}: {error}") from wrong
+
+
+def _texts(value: object) -> Iterator[str]:
+    """What was sent and is no word that a reason may have of itself."""
+    if isinstance(value, str) and len(value) > 5 and _NO_WORD.search(value):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
 
 
 def _check_unreadable(answer: dict[str, Any], line: bytes) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
+from agenttower.bench import discovery, probe
 from agenttower.bench.frames import KEPT_ERROR_BYTES, Demultiplexer
 from agenttower.bench.protocol import Parser
 from agenttower.bench.quoting import quote
+from agenttower.bench.screens import read as read_screen
 from agenttower.domain.agent_screen import input_state
 from agenttower.domain.attention import MAX_TEXT, attention
+from agenttower.errors import TmuxCommandFailed
 from tests.fuzz.targets.target import pure
 
 _ESCAPED = re.compile(rb'"(?:[A-Za-z0-9_./:@%+,=^-]|\\[0-7]{3})*"')
+_MARK = "@@"
 _SCREENS = Path(__file__).parents[2] / "fixtures" / "screens"
 _CAPABILITIES = ("claude", "codex", "gemini", "opencode", "aider", "shell", "")
 
@@ -73,7 +78,23 @@ def screens(data: bytes) -> None:
         input_state(screen, capability, waits)
 
 
+def rows(data: bytes) -> None:
+    """Rows of panes, as a tmux in a bench tells them, which may be anybody's program."""
+    text = data.decode("utf-8", "replace")
+    panes, failure = discovery._read("/tmp/socket", text, _MARK)
+    assert failure is None or failure.message
+    assert all(pane.window_index < 2**63 and pane.pane_pid < 2**63 for pane in panes)
+    with suppress(TmuxCommandFailed):
+        for token, row in probe.read(text, _MARK).items():
+            assert row.view.token == token
+            assert row.view.exit is None or row.view.exit.elapsed_ms >= 0
+    with suppress(TmuxCommandFailed):
+        screen = read_screen(text, _MARK)
+        assert screen is None or len(screen.lines) < 100_000
+
+
 TARGETS = (
+    pure("rows", "rows and screens of panes, as tmux tells them", rows),
     pure("control", "control mode of tmux", control),
     pure("frames", "the engine's streams", frames),
     pure("quoting", "arguments for tmux", quoting),
