@@ -116,12 +116,12 @@ def _row(fields: list[str]) -> PaneRow:
     view = PaneView(
         token=token,
         pane_id=pane_id,
-        pane_pid=_required(pid),
+        pane_pid=required(pid),
         socket_path=socket,
         server_id=server,
         session_name=session,
-        window_index=_required(window),
-        pane_index=_required(index),
+        window_index=required(window),
+        pane_index=required(index),
         title=title,
         piped=piped == "1",
         dead=dead == "1" or buried == "1",
@@ -144,7 +144,8 @@ def _number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-def _required(text: str) -> int:
+def required(text: str) -> int:
+    """A number that tmux always gives. :raises TmuxCommandFailed: it is none."""
     number = _number(text)
     if number is None:
         raise TmuxCommandFailed(UNREADABLE)

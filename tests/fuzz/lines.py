@@ -38,6 +38,7 @@ HOSTILE = (
     b'{"method":"ping","params":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}",
     b'{"method":"' + b"x" * 60_000 + b'"}', b'{"method":"app.' + b"x" * 60_000 + b'"}',
     b'{"method":"managed.\xc3\xa9"}', b'{"method":"app."}', b'{"method":"managed."}',
+    b'{"method":"managed"}', b'{"method":"app"}',
 )  # fmt: skip
 """Without their newline."""
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
 import pytest
 
 from agenttower.bench import probe, screens
-from agenttower.errors import TmuxCommandFailed
+from agenttower.bench.local_provider import LocalProvider
+from agenttower.errors import BenchError, TmuxCommandFailed
 
 ROW = ["%1", "ab12", "77", "0", "", "", "", "1", "0", "0", "cd34", "1 1", "", "", "1", "/s", "made",
        "title", "sh", "/src"]  # fmt: skip
@@ -44,3 +50,34 @@ def test_screens_that_tmux_does_not_show(answer: str) -> None:
 @pytest.mark.parametrize("answer", ["", "ABSENT\n", "@@", "GONE 1@@"])
 def test_a_pane_that_is_gone(answer: str) -> None:
     assert screens.read(answer, "@@") is None
+
+
+NO_TMUX = """#!/bin/sh
+case "$*" in *-V*) echo tmux 3.4; exit ;; *-C*) ;; *) echo nonsense; exit ;; esac
+printf '%%begin 1 1 0\\n%%end 1 1 0\\n'
+number=1
+while read -r command said word; do
+    number=$((number + 1))
+    case $command$said in display-message-p) ;; *) word=nonsense ;; esac
+    printf '%%begin 1 %s 1\\n%s\\n%%end 1 %s 1\\n' "$number" "$word" "$number"
+done
+"""
+
+
+def test_a_program_that_only_talks_like_tmux(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "tmux"
+    program.write_text(NO_TMUX)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    provider = LocalProvider(tmp_path / "socket", "a" * 64)
+    with closing(provider), closing(provider.open("a" * 64)) as bench:
+        until = time.monotonic() + 20
+        for ask in (
+            lambda: bench.find_panes(None, until),
+            lambda: bench.session_names(until),
+            lambda: bench.kill_pane("ab12", until),
+        ):
+            with suppress(BenchError):  # or an answer that holds nothing of ours
+                assert "ab12" not in str(ask())
