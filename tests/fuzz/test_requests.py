@@ -27,7 +27,7 @@ def test_requests_of_every_kind(ground: Ground) -> None:
     """Each example is a short conversation with a tower that begins anew."""
     watch = Watch(ground)
 
-    @settings(FUZZ, max_examples=250)
+    @settings(FUZZ, max_examples=180)
     @given(st.lists(requests(ground, known_to(ground)), min_size=1, max_size=8))
     def converse(conversation: list[Asked]) -> None:
         ground.start_again()
