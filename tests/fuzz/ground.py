@@ -96,6 +96,7 @@ class Ground:
         self._dispatcher: Dispatcher
         self.complaints = Complaints()
         self.token = self.session = ""
+        self._greeted = False
         self._threads: set[threading.Thread] = set()
         self._open()
         self._warm_up()
@@ -132,6 +133,7 @@ class Ground:
         job = self._dispatcher.accept(line)
         if isinstance(job, Answer):
             return Said(job.line, True)
+        self._greeted |= job.name == "app.hello"
         outcome = self._dispatcher.run(job, lambda: caller)
         if isinstance(outcome, Answer):
             return Said(outcome.line, True)
@@ -144,7 +146,7 @@ class Ground:
         return self.version() != self._version
 
     def start_again(self) -> None:
-        """Take back all that requests have written, and all that the daemon keeps in memory."""
+        """Take back all that requests have written, and the sessions that they have opened."""
         self.settle()
         if self.has_changed():
             self._start.backup(self._look)
@@ -152,13 +154,16 @@ class Ground:
             self._version = self.version()
         with suppress(EventsSessionUnknown):
             self.services.agent_events.close(HOST, self.session)
-        self._open()
+        if self._greeted:
+            self._open()
+        self.session = str(self._result("events.follow_open")["session_id"])
 
     def _open(self) -> None:
+        """A method table with no app sessions but ours. Making one takes its time."""
         self._methods = table_of(self.services)
         self._dispatcher = Dispatcher(self._methods, self.services.resolve_container)
         self.token = str(self._result("app.hello")["app_session_token"])
-        self.session = str(self._result("events.follow_open")["session_id"])
+        self._greeted = False
 
     def _result(self, method: str) -> dict[str, object]:
         return dict(json.loads(self.ask(b'{"method":"%s"}' % method.encode()).line)["result"])
