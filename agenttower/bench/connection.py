@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from agenttower.bench.channel import OPEN, Channel, OpenRefused, Reply
 from agenttower.bench.interface import Deadline
 from agenttower.bench.opening_lock import OpeningLock
-from agenttower.bench.probe import IN_CONTROL_SESSION
+from agenttower.bench.probe import IN_CONTROL_SESSION, UNREADABLE
 from agenttower.bench.protocol import ProtocolViolation
 from agenttower.bench.quoting import quote
 from agenttower.bench.transport import Finished, Launcher, ProgramMissing
@@ -37,6 +37,7 @@ PATIENCE_SECONDS = 0.25
 GOODBYE_SECONDS = 0.5
 """How long a client may take to end when it is asked to; 10 ms is usual."""
 
+_UID = re.compile(r"[0-9]{1,10}")
 _ADVICE = "install tmux 3.2 or newer in the bench"
 
 UNSIZED = (
@@ -136,7 +137,7 @@ class Connection:
         answer = self.request('display-message -p "#{uid}"', deadline)
         if not answer.isdecimal():  # tmux 3.2 does not know.
             answer = self._run(["id", "-u"], b"", deadline).stdout.strip()
-        if not answer.isdecimal():
+        if not _UID.fullmatch(answer):
             raise TmuxUnavailable("the bench does not tell the uid of its user; is 'id' missing?")
         return int(answer)
 
@@ -251,6 +252,8 @@ class Connection:
             f'display-message -p "#{{version}}|#{{client_created}} #{{client_name}}|#{{{option}}}"',
             deadline,
         )
+        if answer.count("|") < 2:
+            raise TmuxCommandFailed(UNREADABLE)
         version, me, before = answer.split("|", 2)
         require_version(version)
         if before == me:

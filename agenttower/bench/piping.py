@@ -7,7 +7,7 @@ process in the bench, which holds the log open: see :func:`~agenttower.bench.pip
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 import time
 
 from agenttower.bench import commands, pipe_lines
@@ -22,6 +22,7 @@ PIPE_SECONDS = 0.2
 """A pipe that cannot work ends within this time, by far."""
 
 _PAUSE_SECONDS = 0.02
+_SIZE = re.compile(r"[0-9]{1,18}")
 
 
 class Piping:
@@ -75,7 +76,7 @@ class Piping:
 
     def file_size(self, path: str, deadline: Deadline) -> int | None:
         said = self._run(pipe_lines.SIZE, deadline, path).stdout.strip()
-        return int(said) if said.isdecimal() else None
+        return int(said) if _SIZE.fullmatch(said) else None
 
     def read_file(self, path: str, offset: int, limit: int, deadline: Deadline) -> bytes:
         done = self._run(pipe_lines.READ, deadline, path, f"{offset + 1:d}", f"{limit:d}")
@@ -83,7 +84,7 @@ class Piping:
             raise FileNotFoundError(path)
         try:
             return base64.b64decode("".join(done.stdout.split()), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # no base64, or not even ASCII
             reason = f"{path} could not be read in the bench: {one_line(done.stderr)}"
             raise TmuxCommandFailed(reason, reason=reason) from error
 

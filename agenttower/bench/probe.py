@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from agenttower.bench.interface import PaneExit, PaneView
 from agenttower.bench.wrapper import EXIT_OPTION
-from agenttower.errors import ValidationFailed
+from agenttower.errors import TmuxCommandFailed, ValidationFailed
 
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 _SECONDS = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _REPORT = re.compile(rf"([0-9]{{1,3}}) {_SECONDS} {_SECONDS}")
+
+UNREADABLE = "tmux in the bench answers what cannot be read; see whether it is tmux"
 
 IN_CONTROL_SESSION = "#{==:#{@agenttower_internal},#{session_id}}"
 """The condition that a session is ours for control. Its mark is its own id: what a user sets
@@ -82,6 +84,8 @@ def read(text: str, mark: str) -> dict[str, PaneRow]:
 
     A window linked into several sessions (``new-session -t``) is listed once for each; the row of
     the session that we made wins.
+
+    :raises TmuxCommandFailed: what calls itself tmux in the bench writes rows that tmux does not.
     """
     rows: dict[str, PaneRow] = {}
     for record in text.split(f"{mark};"):
@@ -112,12 +116,12 @@ def _row(fields: list[str]) -> PaneRow:
     view = PaneView(
         token=token,
         pane_id=pane_id,
-        pane_pid=int(pid),
+        pane_pid=required(pid),
         socket_path=socket,
         server_id=server,
         session_name=session,
-        window_index=int(window),
-        pane_index=int(index),
+        window_index=required(window),
+        pane_index=required(index),
         title=title,
         piped=piped == "1",
         dead=dead == "1" or buried == "1",
@@ -138,6 +142,14 @@ def _row(fields: list[str]) -> PaneRow:
 
 def _number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+def required(text: str) -> int:
+    """A number that tmux always gives. :raises TmuxCommandFailed: it is none."""
+    number = _number(text)
+    if number is None:
+        raise TmuxCommandFailed(UNREADABLE)
+    return number
 
 
 def _read_exit(reported: str) -> PaneExit | None:

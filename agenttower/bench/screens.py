@@ -6,9 +6,10 @@ import re
 import secrets
 
 from agenttower.bench.interface import Deadline, PaneTarget, Screen
-from agenttower.bench.probe import with_token
+from agenttower.bench.probe import UNREADABLE, with_token
 from agenttower.bench.servers import Servers
 from agenttower.bench.wrapper import EXIT_OPTION
+from agenttower.errors import TmuxCommandFailed
 
 SEEN, ABSENT = "SEEN", "ABSENT"
 
@@ -18,6 +19,8 @@ _NUMBERS = (
 )  # fmt: skip
 _OVER = f"#{{||:#{{!=:#{{{EXIT_OPTION}}},}},#{{==:#{{@agenttower_lost}},1}}}}"
 """Whether the program in a pane of ours has ended; what stands there reads nothing."""
+_NUMBER = re.compile(r"[0-9]{1,5}")
+"""tmux has no pane of more than 10,000 rows; whoever says so shall not make us hold them."""
 _PANE_ID = re.compile(r"%[0-9]{1,10}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -65,14 +68,18 @@ def ask(target: PaneTarget, mark: str) -> str:
 
 
 def read(answer: str, mark: str) -> Screen | None:
-    """The answer to :func:`ask`; ``None`` where the pane is gone."""
+    """The answer to :func:`ask`; ``None`` where the pane is gone.
+
+    :raises TmuxCommandFailed: what calls itself tmux in the bench shows what tmux does not.
+    """
     head, found, text = answer.partition(mark)
-    if not found:
+    word, *state = head.split(" ", len(_NUMBERS) + 2)
+    if not found or word != SEEN:
         return None
-    word, *numbers, command = head.split(" ", len(_NUMBERS) + 2)
-    if word != SEEN:
-        return None
-    height, x, y, in_mode, input_off, alternate, dead, over = (int(number) for number in numbers)
+    if len(state) != len(_NUMBERS) + 2 or not all(map(_NUMBER.fullmatch, state[:-1])):
+        raise TmuxCommandFailed(UNREADABLE)
+    *numbers, command = state
+    height, x, y, in_mode, input_off, alternate, dead, over = map(int, numbers)
     lines = text.removeprefix("\n").split("\n")[:height]
     return Screen(
         lines=tuple(lines + [""] * (height - len(lines))),

@@ -148,10 +148,10 @@ class TmuxBench:
         killed = sum(self.kill_pane(token, deadline) for token in marked)
         mark = f"_{secrets.token_hex(4)}"
         listed = self._lookout.listing(commands.unmarked_panes(mark), deadline).split(mark)[:-1]
-        for pane_id, pid, started in zip(listed[::3], listed[1::3], listed[2::3], strict=True):
+        for pane_id, pid, started in zip(listed[::3], listed[1::3], listed[2::3], strict=False):
             for token in tokens:
                 if token in started:
-                    killed += self._kill(pane_id.strip(), token, int(pid), deadline)
+                    killed += self._kill(pane_id.strip(), token, probe.required(pid), deadline)
         return killed
 
     def close(self) -> None:
@@ -159,8 +159,11 @@ class TmuxBench:
 
     def _kill_made_for(self, token: str, deadline: Deadline) -> int:
         found = self._lookout.listing(commands.panes_made_for(token), deadline).split()
-        pairs = zip(found[::2], found[1::2], strict=True)
-        return sum(self._kill(pane_id, token, int(pid), deadline) for pane_id, pid in pairs)
+        pairs = [
+            (pane_id, probe.required(pid))
+            for pane_id, pid in zip(found[::2], found[1::2], strict=False)
+        ]
+        return sum(self._kill(pane_id, token, pid, deadline) for pane_id, pid in pairs)
 
     def _kill(self, pane_id: str, token: str, pane_pid: int, deadline: Deadline) -> bool:
         line = commands.kill(pane_id, token, pane_pid)

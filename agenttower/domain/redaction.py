@@ -74,6 +74,7 @@ _ESCAPES = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC and such
     r"|\x1b[ -/]*[0-~]"  # all others, e.g. a character set
 )
+_COLOURS = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _ANYWHERE = (
     ("sk-", re.compile(r"\bsk-[A-Za-z0-9_-]{20,}", re.ASCII), "<redacted:openai-key>"),
@@ -114,11 +115,15 @@ def redact_text(text: str) -> str:
 def strip_escapes(text: str) -> str:
     """What a program printed, without the sequences that a terminal obeys instead of showing them.
 
-    Line by line: an escape that is not finished takes nothing from the next line.
+    Line by line: an escape that is not finished takes nothing from the next line. Secrets are
+    redacted once the colours are gone and before anything else is, since an odd escape takes the
+    character behind it along (``ESC [ s``): a secret without its beginning does not look like one.
     """
     if text.isascii() and "\x1b" not in text:
         return text
-    return "\n".join(_ESCAPES.sub("", line) for line in text.split("\n"))
+    return "\n".join(
+        _ESCAPES.sub("", _redact_line(_COLOURS.sub("", line))) for line in text.split("\n")
+    )
 
 
 def shown_line(line: str) -> str:

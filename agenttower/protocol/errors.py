@@ -155,8 +155,8 @@ SUMMARIES = {
 
 def namespace_of(method: str) -> str:
     """Which of :data:`NAMESPACES` answers to a name: each has an envelope of its own."""
-    head = method.partition(".")[0]
-    return head if head in (MANAGED, APP) else LEGACY
+    head, dot, _ = method.partition(".")
+    return head if dot and head in (MANAGED, APP) else LEGACY
 
 
 def codes_of(declared: Declaration) -> tuple[str, ...]:

@@ -67,6 +67,10 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
         ("\x9b31msk-abc\x1b[0mdefghijklmnopqrstuvwx", "<redacted:openai-key>"),
         ("\x1b]0;title\x07TOKEN=x", "TOKEN=<redacted:env-secret>"),
         ("\x1b(BTOKEN=x", "TOKEN=<redacted:env-secret>"),
+        # Odd escapes take the character behind them along: of the note, not of the secret.
+        ("\x1b sk-abcdefghijklmnopqrstuvwx", "redacted:openai-key>"),
+        ("\x1b sk-abc\x1b[1mdefghijklmnopqrstuvwx", "redacted:openai-key>"),
+        ("\x1b[sk-abcdefghijklmnopqrstuvwx", "edacted:openai-key>"),
     ],
 )
 def test_secrets_within_lines(text: str, shown: str) -> None:
