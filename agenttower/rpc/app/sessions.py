@@ -16,7 +16,7 @@ from agenttower.rpc.app.errors import AppError
 
 CAP = 8
 IDLE_S = 1800.0
-"""A session that nobody used for so long gives its place back (docs/decisions)."""
+"""A session that nobody used for so long gives its place back (design.md section 6)."""
 
 _HELLO_AGAIN = "say app.hello to open a session, and send its token as params.app_session_token"
 
