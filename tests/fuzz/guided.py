@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.fuzz.targets.every import PLACES
 from tests.fuzz.targets.target import Target
+from tests.support.processes import processes_with
+from tests.support.state_home import HOMES
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
@@ -25,6 +32,9 @@ SLOW_S = 10
 MEMORY_MB = 1024
 START_S = 60.0
 """To import, to open a tower, and to run the corpus."""
+
+_RUN = "FUZZ_RUN"
+"""In the environment of a run and of what it starts: the run's name."""
 
 _PROGRESS = re.compile(
     r"^#(?P<runs>\d+)\s+(?P<what>\w+)\s+cov: (?P<cov>\d+) ft: \d+ corp: (?P<corpus>\d+)"
@@ -71,9 +81,11 @@ def run(target: Target, seconds: float, seed: int) -> Outcome:
         *folders,
     ]  # fmt: skip
     with tempfile.TemporaryFile("w+", errors="replace") as said:
+        name = secrets.token_hex(8)
         ended = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
-        )
+            command, env=os.environ | {_RUN: name},
+            stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+        )  # fmt: skip
         try:
             code = ended.wait(seconds + START_S)
         except subprocess.TimeoutExpired:
@@ -82,8 +94,20 @@ def run(target: Target, seconds: float, seed: int) -> Outcome:
             if ended.poll() is None:
                 ended.kill()
                 ended.wait()
+            _clean_up(name)
         said.seek(0)
         return _outcome(target.name, code, said.read())
+
+
+def _clean_up(name: str) -> None:
+    """End the tmux server of a run, and remove its home: libFuzzer lets nobody do so at the end."""
+    for pid in processes_with(_RUN, name):
+        with suppress(OSError):
+            environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            os.kill(pid, signal.SIGKILL)
+            home = next(one for one in environ if one.startswith(b"HOME=")).decode()[5:]
+            if home.startswith(HOMES):
+                shutil.rmtree(home)
 
 
 def _outcome(name: str, code: int | None, said: str) -> Outcome:

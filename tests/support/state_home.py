@@ -12,6 +12,9 @@ from pathlib import Path
 
 from agenttower.paths import Paths, default_paths
 
+HOMES = "/tmp/at-"
+"""How the path of every home begins."""
+
 _NOT_INHERITED = ("AGENTTOWER_", "XDG_", "TMUX", "DOCKER_")
 
 
@@ -37,7 +40,7 @@ class StateHome:
 @contextmanager
 def make_state_home() -> Iterator[StateHome]:
     """A home below ``/tmp``, whose short path leaves room for sockets (107 bytes)."""
-    root = Path(tempfile.mkdtemp(prefix="at-", dir="/tmp"))
+    root = Path(tempfile.mkdtemp(prefix=HOMES))
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
     }
