@@ -101,6 +101,7 @@ _WORDS = {
     "null": "null",
 }
 _COMPARISONS = {">=": "at least", "<=": "at most"}
+_LENGTH = "of length "
 _EXPECTED = re.compile(r"Expected `(?P<types>[^`]+)`(?:, got `(?P<got>\w+)`| (?P<rule>.+))")
 
 
@@ -117,8 +118,12 @@ def _in_plain_words(message: str, value: object, wanted: object) -> str:
     expected = f"{entry}must be {' or '.join(types)}"
     if match["got"]:
         return f"{expected}, not {_WORDS.get(match['got'], match['got'])}"
-    comparison, _, bound = match["rule"].partition(" ")
-    return f"{expected} of {_COMPARISONS.get(comparison, comparison)} {bound.removesuffix('.0')}"
+    rule = match["rule"].removeprefix(_LENGTH)
+    comparison, _, bound = rule.partition(" ")
+    limit = f"{_COMPARISONS.get(comparison, comparison)} {bound.removesuffix('.0')}"
+    if rule == match["rule"]:
+        return f"{expected} of {limit}"
+    return f"{expected} of {limit} {'character' if bound == '1' else 'characters'}"
 
 
 def _choices(wanted: object) -> list[str]:

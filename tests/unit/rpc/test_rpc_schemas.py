@@ -25,6 +25,7 @@ from agenttower.protocol.managed import (
     PaneDetail,
     WatchLayout,
 )
+from agenttower.protocol.prompts import SendInput
 from agenttower.rpc.schemas import lenient, strict
 from agenttower.rpc.schemas_agents import agent_filters
 
@@ -61,6 +62,7 @@ CREATE = {"container_id": "c", "template_name": "1m+2s", "tmux_session_name": "s
         (WatchLayout, {"layout_id": "l", "after_revision": -1}, "after_revision", "at least 0"),
         (ListEvents, {"after": 2**63}, "after", "at most 9223372036854775807"),
         (ListEvents, {"wait_seconds": "1"}, "wait_seconds", "must be a number"),
+        (SendInput, {"target": ""}, "target", "must be a string of at least 1 character"),
     ],
 )  # fmt: skip
 def test_strict_names_the_field(
