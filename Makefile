@@ -26,7 +26,7 @@ demo: setup
 
 # The tests mostly wait: for programs, containers and deadlines.
 test: setup
-	$(VENV)/python -m pytest -n $(or $(PROCESSES),2) --dist loadfile --no-loadscope-reorder
+	$(VENV)/python -m pytest -n $(or $(PROCESSES),3) --dist loadfile --no-loadscope-reorder
 
 torture: setup
 	$(VENV)/python -m tests.torture $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))

@@ -60,6 +60,8 @@ PROMPT_POINTS = (
     "prompt.settling",
     "prompt.settled",
     "routing.committing",
+    "prompt.released",
+    "agent.updating",
 )
 """Killed at in test_prompt_crash.py."""
 READER_POINTS = ("log_reader.read", "log_reader.written", "log_reader.committed")

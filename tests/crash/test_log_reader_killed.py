@@ -83,6 +83,8 @@ def check(here: Desk) -> None:
     for number in range(1, AGENTS + 1):
         events = here.events(number)
         assert here.lines_told(number) == LINES
+        # On a machine that is slow an agent may be silent long enough to be told of as well.
+        events = [one for one in events if one["event_type"] != "long_running"]
         told = [event["excerpt"] for event in events if event["event_type"] != "activity"]
         said = [line for line in lines(number) if "step" not in line]
         assert told == said

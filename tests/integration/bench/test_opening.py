@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from agenttower.bench.interface import PaneView
 from agenttower.bench.registry import Benches
 from agenttower.bench.tmux_bench import TmuxBench
 from agenttower.bench.wrapper import EXIT_SIGNAL
@@ -29,6 +30,7 @@ import sys, time
 from contextlib import closing
 from pathlib import Path
 from agenttower.bench.docker_provider import DockerProvider
+from agenttower.bench.interface import PaneView
 from agenttower.bench.registry import Benches
 url, bench_id, locks, seconds = sys.argv[1:]
 end = time.monotonic() + float(seconds)
@@ -141,7 +143,15 @@ def test_a_waiter_is_told_of_a_new_server(box: Box) -> None:
         box.run("pkill", "-9", "-f", "tmux -u -C new-session")
         with pytest.raises(BenchConnectionLost):
             watch.wait(soon())
-        view = box.create("sh", "-c", "sleep 0.5; exit 1")
+
+        def create() -> PaneView | None:
+            # Commands have a client of their own, whose end may be noticed only when it is used.
+            try:
+                return box.create("sh", "-c", "sleep 0.5; exit 1")
+            except BenchConnectionLost:
+                return None
+
+        view = wait_until(create, 10, "a client that lives")
         assert watch.wait(soon())
         assert box.exited(view.token).exit is not None
 
