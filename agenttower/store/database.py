@@ -161,6 +161,9 @@ def open_sqlite(path: Path) -> Store:
                 # Survives kill -9; a power cut ends every pane anyway (docs/decisions).
                 "synchronous": "normal",
                 "busy_timeout": BUSY_TIMEOUT_S * 1000,
+                # KiB for each thread's connection. Pages that are not here are in the kernel's
+                # cache; with SQLite's 2 MiB a front end grew by 30 MiB in a minute of load.
+                "cache_size": -512,
             },
             timeout=BUSY_TIMEOUT_S,
             lock_type="IMMEDIATE",
