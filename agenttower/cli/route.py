@@ -12,19 +12,7 @@ from agenttower.cli.options import json_option
 from agenttower.cli.output import Column, Row, key
 from agenttower.cli.references import PREFIX_LENGTH
 from agenttower.cli.text import safe_lines
-
-EVENT_TYPES = (
-    "activity",
-    "waiting_for_input",
-    "completed",
-    "error",
-    "test_failed",
-    "test_passed",
-    "manual_review_needed",
-    "long_running",
-    "pane_exited",
-    "swarm_member_reported",
-)
+from agenttower.domain.agent_events import AGENT_EVENT_TYPES
 
 
 def _source(row: Row) -> str:
@@ -90,7 +78,7 @@ def _rule_options(function: Decorated) -> Decorated:
 
 
 @command.command("add")
-@click.argument("event_type", type=click.Choice(EVENT_TYPES), metavar="EVENT_TYPE")
+@click.argument("event_type", type=click.Choice(AGENT_EVENT_TYPES), metavar="EVENT_TYPE")
 @click.argument("template")
 @_rule_options
 @click.option(

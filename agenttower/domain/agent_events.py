@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, get_args
 
 ACTIVITY: Final = "activity"
 PANE_EXITED: Final = "pane_exited"
 LONG_RUNNING: Final = "long_running"
 SWARM_MEMBER: Final = "swarm_member_reported"
 
-AGENT_EVENT_TYPES: Final = (
-    ACTIVITY,
+AgentEventType = Literal[
+    "activity",
     "waiting_for_input",
     "completed",
     "error",
     "test_failed",
     "test_passed",
     "manual_review_needed",
-    LONG_RUNNING,
-    PANE_EXITED,
-    SWARM_MEMBER,
-)
+    "long_running",
+    "pane_exited",
+    "swarm_member_reported",
+]
+AGENT_EVENT_TYPES: Final[tuple[AgentEventType, ...]] = get_args(AgentEventType)
 """The closed set of types; routes subscribe to these and to no others."""
 
 SYNTHETIC_RULES: Final = {

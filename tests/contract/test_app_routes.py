@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from agenttower.domain.agent_events import AGENT_EVENT_TYPES
-from agenttower.protocol.app.routes import EventType
 from agenttower.rpc.app.route_fields import _SOUND
 from agenttower.services import routes as route_services
 from agenttower.store.models import Event, Route
@@ -33,10 +31,6 @@ def desk(tmp_path: Path) -> Iterator[AppDesk]:
 
 def add(desk: AppDesk, **more: Any) -> dict[str, Any]:
     return dict(desk.ask(ADD, **RULE | more)["row"])
-
-
-def test_the_types_are_those_of_the_classifier() -> None:
-    assert get_args(EventType) == AGENT_EVENT_TYPES
 
 
 def test_a_route_begins_after_the_newest_event(desk: AppDesk) -> None:

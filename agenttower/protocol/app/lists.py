@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from agenttower.domain.agent_events import AgentEventType
 from agenttower.domain.cursors import MAX_CURSOR
 from agenttower.domain.list_filters import MAX_MILLIS
 from agenttower.domain.list_orders import ORDERS
@@ -25,16 +26,7 @@ Id = Annotated[str, msgspec.Meta(min_length=1)]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=MAX_MILLIS)]
 
 ListedEvent = Literal[
-    "activity",
-    "waiting_for_input",
-    "completed",
-    "error",
-    "test_failed",
-    "test_passed",
-    "manual_review_needed",
-    "long_running",
-    "pane_exited",
-    "swarm_member_reported",
+    AgentEventType,
     "managed_layout_created",
     "managed_layout_state_changed",
     "managed_pane_created",

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from agenttower.domain.agent_events import AgentEventType
 from agenttower.protocol.app.entities import Route, RouteMaster, RouteTarget, SourceScope
 from agenttower.protocol.declaration import Declaration, Gate
 
-EventType = Literal[
-    "activity",
-    "waiting_for_input",
-    "completed",
-    "error",
-    "test_failed",
-    "test_passed",
-    "manual_review_needed",
-    "long_running",
-    "pane_exited",
-    "swarm_member_reported",
-]
 RouteId = Annotated[str, Meta(min_length=1)]
 
 
@@ -29,7 +18,7 @@ class AddRoute(msgspec.Struct, frozen=True):
     """Section 19.1. Checked are event_type, master, target, source_scope, template, in this
     order."""
 
-    event_type: EventType
+    event_type: AgentEventType
     target: Annotated[RouteTarget, Meta(examples=[{"rule": "source"}])]
     template: Annotated[str, Meta(description="text with `{field}`; braces are doubled")]
     source_scope: SourceScope = SourceScope()

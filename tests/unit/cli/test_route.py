@@ -7,8 +7,6 @@ import json
 import pytest
 
 from agenttower.cli.exit_codes import ExitCode
-from agenttower.cli.route import EVENT_TYPES
-from agenttower.domain import route_rules
 from tests.unit.cli.fake_daemon import FakeDaemon
 
 ONE = "3f2a6c1e-3a52-4d0e-9f57-2f1c6a7d8e90"
@@ -31,10 +29,6 @@ def route(route_id: str = ONE) -> dict[str, object]:
         "updated_at": "2026-11-20T12:00:00.000Z",
         "created_by_agent_id": "host-operator",
     }
-
-
-def test_the_event_types_are_those_of_the_rules():
-    assert EVENT_TYPES == route_rules.EVENT_TYPES
 
 
 @pytest.mark.parametrize(
