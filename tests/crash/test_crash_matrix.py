@@ -34,7 +34,7 @@ from tests.crash.operations import OPERATIONS, Case, cases
 from tests.crash.outcome import Outcome, outcome, stages_passed
 from tests.support import module_tower
 from tests.support.docker import BenchFactory
-from tests.support.layouts import bench_with_logs
+from tests.support.layouts import bench_with_logs, settled
 from tests.support.tower import Tower
 from tests.support.waiting import wait_until
 from tests.torture.panes import disagreements
@@ -108,11 +108,12 @@ def outcome_of(case: Case, story: Story) -> Outcome:
         assert not wrong
         return rows.at_rest and story.relayed
 
-    result = outcome(case.tower, case.bench, case.layout_id, case.prefix)
+    settled(case.tower, case.layout_id)
+    # A layout is settled before the title of a pane that failed is reset.
     wait_until(calm, 20, "the operation to be over and told")
     rows, _ = story.read()
     assert disagreements(rows, case.bench) == []
-    return result
+    return outcome(case.tower, case.bench, case.layout_id, case.prefix)
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def test_without_a_last_pane_the_focus_stays(box: Box) -> None:
     first = box.create()
     box.tmux("set-hook", "-g", "after-split-window", "kill-pane -a")
     view = box.create(siblings=[first.token])
-    assert whole(box, view.token)
+    wait_until(lambda: whole(box, view.token), 10, "the hook to have killed the first pane")
 
 
 STOPS = ("@agenttower_title", "remain-on-exit", "pipe-pane -IO")
