@@ -52,6 +52,16 @@ class Pool:
         with self._lock:
             return len(self._queues.get(account, ()))
 
+    def is_full(self, account: Account) -> bool:
+        """Whether no more tasks of one account may wait, beside those that may begin at once.
+
+        A thread that is just starting has not taken its task yet, and that is nobody's fault.
+        """
+        with self._lock:
+            about_to_begin = account.share.running - self._running[account]
+            waiting = len(self._queues.get(account, ())) - about_to_begin
+            return waiting >= account.share.queued
+
     def submit(self, account: Account, task: Task) -> None:
         """Run ``task`` on a free thread, or queue it. The task itself must not raise."""
         with self._lock:

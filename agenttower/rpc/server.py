@@ -245,11 +245,11 @@ class Server:
     # --- requests ------------------------------------------------------------------------------
 
     def _begin(self, connection: Connection, job: Job) -> None:
-        waiting = self._pool.queued(connection.account)
-        if waiting >= connection.account.share.queued:
+        account = connection.account
+        if self._pool.is_full(account):
             message = (
-                f"{waiting} requests of this client wait already and this one was not begun; "
-                "wait for answers, then try again"
+                f"{account.share.queued} requests of this client wait already and this one was "
+                "not begun; wait for answers, then try again"
             )
             self._outlet.answer(connection, self._dispatcher.refuse(job, message))
             return
