@@ -111,7 +111,7 @@ class Ground:
             params = {"app_session_token": self.token}
             self.ask(json.dumps({"method": name, "params": params}).encode())
         for thread in set(threading.enumerate()) - {threading.current_thread()}:
-            thread.join(0.2)
+            _join(thread, 0.2)
         self._threads = set(threading.enumerate())
         self.start_again()
 
@@ -119,8 +119,7 @@ class Ground:
         """Wait for what the daemon does in threads of its own, such as a scan."""
         until = time.monotonic() + SETTLED_S
         while (more := set(threading.enumerate()) - self._threads) and time.monotonic() < until:
-            with suppress(RuntimeError):  # it is there and has not been started yet
-                more.pop().join(SETTLED_S)
+            _join(more.pop(), SETTLED_S)
 
     # --- requests ------------------------------------------------------------------------------
 
@@ -219,6 +218,15 @@ def end_tmux(home: StateHome) -> None:
         if name.startswith("tmux"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
+
+
+def _join(thread: threading.Thread, seconds: float) -> None:
+    """Wait for a thread, also for one that is listed and has not begun."""
+    until = time.monotonic() + seconds
+    while thread.ident is None and time.monotonic() < until:
+        time.sleep(0.001)
+    if thread.ident is not None:
+        thread.join(seconds)
 
 
 @contextmanager
